@@ -11,7 +11,7 @@ PIP_ARGS ?=
 export BENTOML_DO_NOT_TRACK := True
 export HF_HUB_OFFLINE := 1
 
-.PHONY: setup demo serve test lint format types openapi bento clean
+.PHONY: setup demo serve test test-kernels lint format types openapi bento clean
 
 setup: $(STAMP)
 
@@ -29,6 +29,12 @@ serve: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# Triton weighs a gigabyte, so that only this target installs it.
+test-kernels: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+	    -c constraints.txt -e ".[kernels]"
+	$(BIN)/python -m pytest tests/kernels tests/models/engine
 
 lint: setup
 	$(BIN)/ruff check .

@@ -113,7 +113,7 @@ class Judge:
             calibration=spec.calibration_hash,
             dtype=str(self._model.dtype).removeprefix("torch."),
             device=_device_name(self._model.device),
-            attention=f"{ATTENTION}/reference",
+            attention=f"{ATTENTION}/{self._model.attention}",
             versions={
                 "critic-service": _version("critic-service"),
                 "torch": torch.__version__,

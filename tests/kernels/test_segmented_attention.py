@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from attention_oracle import SCALE, dense, inputs
 from critic_kernels import SegmentLayout, segmented_attention
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,27 +16,9 @@ TREES = st.lists(
 )
 
 
-def inputs(
-    num_tokens: int, dtype: torch.dtype = torch.float32, heads: int = 4, kv_heads: int = 2
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(num_tokens)
-    shapes = ((num_tokens, heads, 8), (num_tokens, kv_heads, 8), (num_tokens, kv_heads, 6))
-    q, k, v = (torch.randn(s, generator=generator, dtype=torch.float64).to(dtype) for s in shapes)
-    return q, k, v
-
-
-def dense(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Softmax attention under a dense mask, in fp64."""
-    groups = q.shape[1] // k.shape[1]
-    k, v = (x.double().repeat_interleave(groups, dim=1) for x in (k, v))
-    scores = torch.einsum("qhd,khd->hqk", q.double(), k) * 0.3
-    weights = scores.masked_fill(~mask, -torch.inf).softmax(-1)
-    return torch.einsum("hqk,khd->qhd", weights, v)
-
-
 def error(layout: SegmentLayout, mask: torch.Tensor, dtype: torch.dtype = torch.float32) -> float:
-    q, k, v = inputs(layout.num_tokens, dtype)
-    got = segmented_attention(q, k, v, layout, 0.3)
+    q, k, v = inputs(layout.num_tokens, dtype, value_dim=6)
+    got = segmented_attention(q, k, v, layout, SCALE)
     return float((got.double() - dense(q, k, v, mask)).abs().max()) if layout.num_tokens else 0.0
 
 
@@ -87,8 +70,8 @@ def test_a_clip_does_not_depend_on_its_neighbours() -> None:
     q, k, v = inputs(40)
     together = SegmentLayout.tree([(7, [4, 3]), (9, [5]), (12, [])])
     n = alone.num_tokens
-    single = segmented_attention(q[:n], k[:n], v[:n], alone, 0.3)
-    packed = segmented_attention(q, k, v, together, 0.3)
+    single = segmented_attention(q[:n], k[:n], v[:n], alone, SCALE)
+    packed = segmented_attention(q, k, v, together, SCALE)
     assert torch.equal(packed[:n], single)
 
 
@@ -96,7 +79,7 @@ def test_bf16_error_is_that_of_rounding() -> None:
     layout = SegmentLayout.tree([(64, [9, 17])])
     q, k, v = inputs(layout.num_tokens, torch.bfloat16)
     truth = dense(q, k, v, layout.mask())
-    got = segmented_attention(q, k, v, layout, 0.3)
+    got = segmented_attention(q, k, v, layout, SCALE)
     rounding = float((truth.to(torch.bfloat16).double() - truth).abs().max())
     assert float((got.double() - truth).abs().max()) <= 4 * rounding
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from critic_kernels.segmented_attention.api import Impl
 from critic_models.vlm.families import FAMILIES
 from critic_models.vlm.model import CriticModel
 from critic_models.vlm.tokens import PromptTokenizer
@@ -121,8 +122,13 @@ def tiny_network(
     return network.to(dtype).eval()
 
 
-def tiny_model(model_type: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> CriticModel:
-    return CriticModel(tiny_network(model_type, dtype, seed), FAMILIES[model_type])
+def tiny_model(
+    model_type: str,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+    attention: Impl = "reference",
+) -> CriticModel:
+    return CriticModel(tiny_network(model_type, dtype, seed), FAMILIES[model_type], attention)
 
 
 def save_tiny_checkpoint(directory: Path, model_type: str = "qwen3_vl") -> Path:

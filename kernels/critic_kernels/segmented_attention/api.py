@@ -8,7 +8,7 @@ import torch
 
 from critic_kernels.segmented_attention.layout import SegmentLayout
 
-Impl = Literal["reference"]
+Impl = Literal["reference", "triton"]
 
 
 def segmented_attention(
@@ -41,7 +41,13 @@ def segmented_attention(
         from critic_kernels.segmented_attention.reference import attend
 
         return attend(query, key, value, layout, scale)
-    raise ValueError(f"segmented_attention has no implementation {impl!r}; it has: reference")
+    if impl == "triton":
+        from critic_kernels.segmented_attention.triton import launch
+
+        return launch(query, key, value, layout, scale)
+    raise ValueError(
+        f"segmented_attention has no implementation {impl!r}; it has: reference, triton"
+    )
 
 
 def _validate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,7 @@ class SegmentLayout:
     Attributes:
         starts, ends, prefix_starts, prefix_ends: int64 `[S]`.
         causal: whether rows of a segment see only rows up to themselves.
+        device_tables: a kernel's copies of its tables, made by the first layer that needs them.
 
     Raises:
         ValueError: where the tables do not describe such a sequence.
@@ -33,6 +34,9 @@ class SegmentLayout:
     prefix_starts: np.ndarray
     prefix_ends: np.ndarray
     causal: bool
+    device_tables: dict[tuple[int, torch.device], tuple[torch.Tensor, ...]] = field(
+        default_factory=dict, repr=False
+    )
 
     def __post_init__(self) -> None:
         tables = (self.starts, self.ends, self.prefix_starts, self.prefix_ends)

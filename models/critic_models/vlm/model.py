@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 import transformers
 from critic_kernels import SegmentLayout, segmented_attention
+from critic_kernels.segmented_attention.api import Impl
 from torch import nn
 from transformers import AttentionInterface
 
@@ -62,10 +63,12 @@ class CriticModel:
     Args:
         network: one of the supported transformers models, in evaluation or training mode.
         family: what is specific to its architecture.
+        attention: which implementation of segmented attention runs.
     """
 
-    def __init__(self, network: Any, family: Family) -> None:
+    def __init__(self, network: Any, family: Family, attention: Impl = "reference") -> None:
         self.network = network
+        self.attention = attention
         self.family = family
         self.config = network.config
         _use_segmented_attention(network)
@@ -104,6 +107,7 @@ class CriticModel:
             patches.to(self.device, self.dtype),
             grid_thw=thw,
             layouts=_vision_layouts(grids, self.config.vision_config),
+            impl=self.attention,
         )
         deepstack = getattr(output, "deepstack_features", None) or ()
         return VisionFeatures(output.pooler_output, tuple(deepstack))
@@ -146,6 +150,7 @@ class CriticModel:
             attention_mask=None,
             use_cache=False,
             layout=layout,
+            impl=self.attention,
             **deepstack,
         )
         hidden: torch.Tensor = output.last_hidden_state[0]
@@ -258,6 +263,7 @@ def _attention(
     attention_mask: torch.Tensor | None,
     *,
     scaling: float,
+    impl: Impl,
     layout: SegmentLayout | None = None,
     layouts: Mapping[int, SegmentLayout] | None = None,
     cu_seq_lens_q: torch.Tensor | None = None,
@@ -269,9 +275,8 @@ def _attention(
         layout = layouts[cu_seq_lens_q.shape[0] - 1]
     if layout is None:
         raise RuntimeError("segmented attention was called without a layout")
-    mixed = segmented_attention(
-        query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1), layout, scaling
-    )
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    mixed = segmented_attention(q, k, v, layout, scaling, impl=impl)
     return mixed[None], None
 
 

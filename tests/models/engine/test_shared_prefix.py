@@ -112,6 +112,17 @@ def test_equals_one_forward_per_question(model_type: str) -> None:
 
 
 @pytest.mark.parametrize("model_type", FAMILY_NAMES)
+def test_the_kernel_in_the_whole_model(model_type: str) -> None:
+    pytest.importorskip("triton", reason="triton is not installed: `make test-kernels`")
+    work = [item(model_type, [clip(model_type)])]
+    model = tiny_model(model_type, torch.float32, attention="triton")
+    (answers,) = Engine(model, 1 << 20).run(work)
+    assert isinstance(answers, tuple)
+    rows = np.asarray([[*a.logits, a.log_normalizer] for a in answers])
+    assert gap(rows, one_forward_per_question(model_type, work)) < EXACT_FP32
+
+
+@pytest.mark.parametrize("model_type", FAMILY_NAMES)
 def test_many_clips_and_both_orders_of_a_pair_in_one_batch(model_type: str) -> None:
     one = clip(model_type)
     two = clip(model_type, "two", (2, 8, 4), seed=2)

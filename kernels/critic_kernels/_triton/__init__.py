@@ -1,0 +1,1 @@
+"""Private helpers that kernels share. Imported only where a Triton kernel was chosen."""
