@@ -1,0 +1,94 @@
+"""Client of critic-service: rewards, preferences and measurements for generated video.
+
+    from critic_client import CriticClient, Frames
+
+    with CriticClient("http://127.0.0.1:3000") as client:
+        reply = client.score(["a.mp4", Frames(array, fps=16)], "a red ball falls")
+        print(reply.rewards, reply.results[0].scores["sharpness"].value)
+
+It depends on httpx alone and imports neither numpy nor torch.
+"""
+
+from __future__ import annotations
+
+from ._async_client import AsyncCriticClient
+from ._client import CriticClient
+from ._errors import (
+    APIError,
+    BadRequest,
+    ConnectionFailed,
+    CriticClientError,
+    DeadlineExceeded,
+    Draining,
+    Overloaded,
+    PayloadTooLarge,
+    ProtocolError,
+    ServerError,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+    Unprocessable,
+    UnsupportedMedia,
+)
+from ._frames import Frames
+from ._models import (
+    CompareReply,
+    CompareResult,
+    CriterionInfo,
+    CriticInfo,
+    Dimension,
+    DimensionInfo,
+    DimensionsReply,
+    DimensionsResult,
+    Fingerprint,
+    Info,
+    Preference,
+    RankReply,
+    RankResult,
+    Reason,
+    Score,
+    ScoreReply,
+    ScoreResult,
+)
+from ._parts import ClipSource
+from ._version import __version__
+
+__all__ = [
+    "APIError",
+    "AsyncCriticClient",
+    "BadRequest",
+    "ClipSource",
+    "CompareReply",
+    "CompareResult",
+    "ConnectionFailed",
+    "CriterionInfo",
+    "CriticClient",
+    "CriticClientError",
+    "CriticInfo",
+    "DeadlineExceeded",
+    "Dimension",
+    "DimensionInfo",
+    "DimensionsReply",
+    "DimensionsResult",
+    "Draining",
+    "Fingerprint",
+    "Frames",
+    "Info",
+    "Overloaded",
+    "PayloadTooLarge",
+    "Preference",
+    "ProtocolError",
+    "RankReply",
+    "RankResult",
+    "Reason",
+    "Score",
+    "ScoreReply",
+    "ScoreResult",
+    "ServerError",
+    "TimedOut",
+    "Unauthorized",
+    "Unavailable",
+    "Unprocessable",
+    "UnsupportedMedia",
+    "__version__",
+]
