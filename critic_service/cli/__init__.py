@@ -1,0 +1,37 @@
+"""The command `critic`.
+
+Whatever is slow to import (torch, transformers, bentoml, pydantic) is imported inside the commands
+that need it, so that `critic --help` is quick.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from critic_service.cli import demo, doctor, judge_commands, serve, train
+
+app = typer.Typer(
+    name="critic",
+    help="Judge generated video: scores, preferences, ranks and measurements.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+for _command in (
+    judge_commands.score,
+    judge_commands.compare,
+    judge_commands.rank,
+    judge_commands.dimensions,
+    judge_commands.info,
+    serve.serve,
+    train.train,
+    doctor.doctor,
+    demo.demo,
+):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,5 @@
+"""Run the command line with `python -m critic_service.cli`."""
+
+from critic_service.cli import main
+
+main()

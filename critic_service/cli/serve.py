@@ -1,0 +1,73 @@
+"""`critic serve`: hand this process over to BentoML."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from critic_service.cli.output import complain
+
+SERVICE = "critic_service.service:CriticService"
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 3000
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULT_HOST,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = DEFAULT_PORT,
+    critic: Annotated[
+        str | None, typer.Option(metavar="NAME_OR_PATH", help="Embedded critic or checkpoint.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+) -> None:
+    """Serve a critic over HTTP until stopped.
+
+    All other settings are CRITIC_* environment variables, CRITIC_API_KEY among them.
+    """
+    environment = service_environment(os.environ, critic=critic, device=device, dtype=dtype)
+    if not _is_loopback(host) and "CRITIC_API_KEY" not in environment:
+        complain(f"listening on {host} without CRITIC_API_KEY: whoever reaches it may use it")
+    command = service_command(host, port)
+    sys.stdout.flush()
+    os.execve(command[0], command, environment)  # noqa: S606 - no shell, and our own interpreter
+
+
+def service_command(host: str, port: int) -> list[str]:
+    """Return the command line that serves."""
+    arguments = ["serve", SERVICE, "--host", host, "--port", str(port)]
+    return [sys.executable, "-m", "bentoml", *arguments]
+
+
+def service_environment(
+    base: Mapping[str, str],
+    *,
+    critic: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+) -> dict[str, str]:
+    """Return the environment of a serving process: no telemetry, and what was asked for."""
+    environment = {**base, "BENTOML_DO_NOT_TRACK": "True"}
+    if critic is not None:
+        # The service may run in another directory than this one.
+        environment["CRITIC_CHECKPOINT"] = (
+            str(Path(critic).resolve()) if Path(critic).is_dir() else critic
+        )
+    if device is not None:
+        environment["CRITIC_DEVICE"] = device
+    if dtype is not None:
+        environment["CRITIC_DTYPE"] = dtype
+    return environment
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,263 @@
+"""The wire: requests and responses of every HTTP call, and of the command line's `--json`.
+
+Unknown fields are errors. Every number is finite, or `null` with a `reason` beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+MAX_ITEMS_PER_REQUEST = 256
+MAX_PROMPT_CHARACTERS = 8_000
+
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+Names = Annotated[list[Name], Field(min_length=1, max_length=128)]
+Side = Literal["a", "b", "tie"]
+PairwiseMethod = Literal["auto", "both_orders", "scores"]
+
+
+class Wire(BaseModel):
+    """Base of all wire models: strict about fields, silent about nothing."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class ClipRef(Wire):
+    """Where a clip's bytes are: exactly one of a multipart part, base64 video, base64 safetensors.
+
+    A multipart part is encoded video, or raw frames where its content type is
+    `application/x-safetensors` (tensor `frames`, uint8 `[T, H, W, 3]`, metadata `fps`).
+    """
+
+    part: Name | None = Field(None, description="name of the multipart part that holds the clip")
+    video_base64: str | None = Field(None, description="encoded video: mp4, webm, gif, …")
+    frames_base64: str | None = Field(None, description="raw frames as a safetensors buffer")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> ClipRef:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "a clip needs exactly one of part, video_base64, frames_base64; "
+                f"given: {', '.join(given) or 'none'}"
+            )
+        return self
+
+
+class RewardSpec(Wire):
+    """One number from several criteria: the weighted mean of their calibrated values."""
+
+    weights: Annotated[dict[Name, Annotated[FiniteFloat, Field(ge=0)]], Field(min_length=1)]
+
+
+class ScoreItem(Wire):
+    clip: ClipRef
+    prompt: Prompt | None = None
+
+
+class ScoreRequest(Wire):
+    items: Annotated[list[ScoreItem], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
+    critic: Name | None = None
+    criteria: Names | None = None
+    reward: RewardSpec | None = None
+
+
+class PairItem(Wire):
+    a: ClipRef
+    b: ClipRef
+    prompt: Prompt | None = None
+
+
+class CompareRequest(Wire):
+    pairs: Annotated[list[PairItem], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
+    critic: Name | None = None
+    criteria: Names | None = None
+    method: PairwiseMethod = "auto"
+
+
+class RankRequest(Wire):
+    clips: Annotated[list[ClipRef], Field(min_length=2, max_length=MAX_ITEMS_PER_REQUEST)]
+    prompt: Prompt | None = None
+    critic: Name | None = None
+    criteria: Names | None = None
+    reward: RewardSpec | None = None
+
+
+class DimensionsRequest(Wire):
+    clips: Annotated[list[ClipRef], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
+    dimensions: Names | None = None
+
+
+class Reason(Wire):
+    """Why there is no number."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Score(Wire):
+    """One criterion: `raw` on the critic's own scale, `value` calibrated to [0, 1]."""
+
+    raw: FiniteFloat | None
+    value: FiniteFloat | None
+    read_from: str
+    probabilities: dict[str, FiniteFloat]
+    answer_mass: FiniteFloat | None
+    reason: Reason | None = None
+
+
+class Fingerprint(Wire):
+    """All that must be equal for two scores to be comparable; `id` is its hash."""
+
+    id: str
+    critic: str
+    revision: str
+    template: str
+    sampling: str
+    positions: str
+    calibration: str
+    dtype: str
+    device: str
+    attention: str
+    versions: dict[str, str]
+
+
+class ScoreResult(Wire):
+    index: int
+    clip_id: str | None
+    scores: dict[str, Score]
+    reward: FiniteFloat | None
+    reason: Reason | None = None
+
+
+class ScoreResponse(Wire):
+    request_id: str
+    critic: str
+    results: list[ScoreResult]
+    reward_weights: dict[str, FiniteFloat]
+    fingerprint: Fingerprint
+
+
+class Preference(Wire):
+    """A against B on one criterion; the probabilities sum to one."""
+
+    p_win: FiniteFloat | None
+    p_tie: FiniteFloat | None
+    p_lose: FiniteFloat | None
+    preferred: Side | None
+    order_consistency: FiniteFloat | None
+    read_from: str
+    answer_mass: FiniteFloat | None
+    reason: Reason | None = None
+
+
+class CompareResult(Wire):
+    index: int
+    clip_id_a: str | None
+    clip_id_b: str | None
+    preferences: dict[str, Preference]
+    preferred: Side | None
+    reason: Reason | None = None
+
+
+class CompareResponse(Wire):
+    request_id: str
+    critic: str
+    results: list[CompareResult]
+    fingerprint: Fingerprint
+
+
+class RankResult(Wire):
+    """`rank` counts from 1 (best), equal rewards share a rank; `advantage` is (r - mean) / std."""
+
+    index: int
+    clip_id: str | None
+    scores: dict[str, Score]
+    reward: FiniteFloat | None
+    rank: int | None
+    advantage: FiniteFloat | None
+    reason: Reason | None = None
+
+
+class RankResponse(Wire):
+    request_id: str
+    critic: str
+    results: list[RankResult]
+    best: int | None
+    worst: int | None
+    reward_mean: FiniteFloat | None
+    reward_std: FiniteFloat | None
+    reward_weights: dict[str, FiniteFloat]
+    fingerprint: Fingerprint
+
+
+class Dimension(Wire):
+    raw: FiniteFloat | None
+    value: FiniteFloat | None
+    per_frame: list[FiniteFloat] | None
+    num_frames: int
+    reason: Reason | None = None
+
+
+class DimensionsResult(Wire):
+    index: int
+    clip_id: str | None
+    dimensions: dict[str, Dimension]
+    reason: Reason | None = None
+
+
+class DimensionsResponse(Wire):
+    request_id: str
+    results: list[DimensionsResult]
+    versions: dict[str, str]
+
+
+class CriterionInfo(Wire):
+    name: str
+    question: str
+    read_from: str
+    needs_prompt: bool
+    default: bool
+
+
+class CriticInfo(Wire):
+    name: str
+    revision: str
+    description: str
+    limits: str
+    criteria: list[CriterionInfo]
+    pairwise_method: str
+    reward_weights: dict[str, FiniteFloat]
+    fingerprint: Fingerprint
+
+
+class DimensionInfo(Wire):
+    name: str
+    description: str
+    higher_is_better: bool | None
+    available: bool
+    reason: str | None = None
+
+
+class InfoResponse(Wire):
+    service: str
+    version: str
+    default_critic: str
+    critics: list[CriticInfo]
+    dimensions: list[DimensionInfo]
+    limits: dict[str, FiniteFloat]
+    versions: dict[str, str]
+
+
+class ErrorResponse(Wire):
+    """What every failed call returns."""
+
+    code: str
+    message: str
+    retryable: bool
+    request_id: str
+    details: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,175 @@
+"""The service's settings: read once from the environment, then a frozen value.
+
+Every field of `Settings` is a variable `CRITIC_<FIELD>`, every field of `ClipLimits` a variable
+`CRITIC_CLIP_<FIELD>`. Host and port are BentoML's (`bentoml serve --host --port`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args, get_origin, get_type_hints
+
+from critic_models.video.limits import ClipLimits
+
+PREFIX = "CRITIC_"
+CLIP_PREFIX = "CRITIC_CLIP_"
+
+# Kubernetes puts the addresses of its own services into the environment: a service that is called
+# `critic` is announced to every pod as CRITIC_SERVICE_HOST and CRITIC_PORT=tcp://10.0.0.1:80.
+_ANNOUNCED_NAME = re.compile(r".*_SERVICE_(HOST|PORT(_\w+)?)|.*_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
+_ANNOUNCED_VALUE = re.compile(r"(tcp|udp|sctp)://.*")
+
+MIB = 2**20
+# BentoML's supervisor kills a process 30 s after it told it to stop.
+MAX_DRAIN_S = 28.0
+
+
+class SettingsError(ValueError):
+    """A `CRITIC_` variable is unknown or has a value that is not allowed."""
+
+
+def _default_decode_threads() -> int:
+    return max(1, min(8, len(os.sched_getaffinity(0))))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator decides about one service process.
+
+    Attributes:
+        checkpoint: the critic: an embedded name, or the path of a checkpoint.
+        device: `auto`, `cpu`, `cuda` or `cuda:<index>`.
+        dtype: `auto`, `float32`, `bfloat16` or `float16`.
+        api_key: what callers must send; None lets everybody in.
+        max_body_bytes: one request's body.
+        max_held_body_bytes: bodies of all calls in progress together.
+        max_queue_tokens: backlog above which calls are refused; None takes 64 batches' worth.
+        max_batch_tokens: budget of one forward; None takes the critic's own.
+        max_batch_items: items of one forward.
+        linger_ms: how long a lone item waits for company.
+        decode_threads: clips that are decoded at once.
+        max_clips_in_progress: clips of all calls in progress together.
+        request_timeout_s: longest time of one call, from its first byte to its answer.
+        pre_drain_s: from a stop signal until the port closes; calls are refused politely meanwhile.
+        drain_s: from a stop signal until admitted calls that are unfinished fail.
+        clip: bounds on one clip.
+    """
+
+    checkpoint: str = "critic-nano"
+    device: str = "auto"
+    dtype: str = "auto"
+    api_key: str | None = field(default=None, repr=False)
+    max_body_bytes: int = 256 * MIB
+    max_held_body_bytes: int = 1024 * MIB
+    max_queue_tokens: int | None = None
+    max_batch_tokens: int | None = None
+    max_batch_items: int = 64
+    linger_ms: float = 2.0
+    decode_threads: int = field(default_factory=_default_decode_threads)
+    max_clips_in_progress: int = 1024
+    request_timeout_s: float = 120.0
+    pre_drain_s: float = 1.0
+    drain_s: float = 20.0
+    clip: ClipLimits = field(default_factory=ClipLimits)
+
+    def __post_init__(self) -> None:
+        for name in _MAY_BE_ZERO:
+            _require(name, getattr(self, name), at_least_zero=True)
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, int | float) and each.name not in _MAY_BE_ZERO:
+                _require(each.name, value, at_least_zero=False)
+        for each in fields(self.clip):
+            _require(f"clip.{each.name}", getattr(self.clip, each.name), at_least_zero=False)
+        if self.api_key is not None and not re.fullmatch(r"[\x21-\x7e]{8,512}", self.api_key):
+            raise SettingsError("api_key must be 8 to 512 printable ASCII characters, no spaces")
+        for name in ("pre_drain_s", "drain_s"):
+            if getattr(self, name) > MAX_DRAIN_S:
+                raise SettingsError(f"{name} is {getattr(self, name)}, at most {MAX_DRAIN_S:g} s")
+        if self.max_held_body_bytes < self.max_body_bytes:
+            raise SettingsError(
+                f"max_held_body_bytes ({self.max_held_body_bytes}) must be at least max_body_bytes "
+                f"({self.max_body_bytes})"
+            )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the settings from `CRITIC_*` variables; what is not set keeps its default.
+
+        Raises:
+            SettingsError: a `CRITIC_` variable is unknown, or its value is not allowed.
+        """
+        readers = _readers()
+        given = {
+            name: value
+            for name, value in environment.items()
+            if name.startswith(PREFIX) and not _is_announced(name, value)
+        }
+        unknown = sorted(given.keys() - readers.keys())
+        if unknown:
+            raise SettingsError(
+                f"unknown: {', '.join(unknown)}; allowed are {', '.join(sorted(readers))}"
+            )
+        own: dict[str, Any] = {}
+        clip: dict[str, Any] = {}
+        for name, value in given.items():
+            chosen, prefix = (clip, CLIP_PREFIX) if name.startswith(CLIP_PREFIX) else (own, PREFIX)
+            chosen[name.removeprefix(prefix).lower()] = readers[name](name, value)
+        return cls(**own, clip=ClipLimits(**clip))
+
+
+_MAY_BE_ZERO = frozenset({"linger_ms", "pre_drain_s", "drain_s"})
+
+
+def _is_announced(name: str, value: str) -> bool:
+    if _ANNOUNCED_NAME.fullmatch(name):
+        return True
+    return name.endswith("_PORT") and _ANNOUNCED_VALUE.fullmatch(value) is not None
+
+
+def _readers() -> dict[str, Callable[[str, str], Any]]:
+    found: dict[str, Callable[[str, str], Any]] = {}
+    for owner, prefix in ((Settings, PREFIX), (ClipLimits, CLIP_PREFIX)):
+        hints = get_type_hints(owner)
+        for each in fields(owner):
+            if each.name != "clip":
+                found[prefix + each.name.upper()] = _READERS[_plain_type(hints[each.name])]
+    return found
+
+
+def _plain_type(hint: Any) -> type:
+    if get_origin(hint) is types.UnionType:
+        return next(kind for kind in get_args(hint) if kind is not type(None))
+    return hint
+
+
+def _read_number(name: str, text: str, kind: type[int] | type[float], example: str) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise SettingsError(f"{name} must be a number such as {example}, not {text!r}") from None
+
+
+def _read_text(name: str, text: str) -> str:
+    if not text.strip():
+        raise SettingsError(f"{name} is set but empty; unset it to take the default")
+    return text
+
+
+_READERS: dict[type, Callable[[str, str], Any]] = {
+    int: lambda name, text: _read_number(name, text, int, "8"),
+    float: lambda name, text: _read_number(name, text, float, "1.5"),
+    str: _read_text,
+}
+
+
+def _require(name: str, value: float, *, at_least_zero: bool) -> None:
+    enough = value >= 0 if at_least_zero else value > 0
+    if not (math.isfinite(value) and enough):
+        allowed = "0 or more" if at_least_zero else "above 0"
+        raise SettingsError(f"{name} must be a finite number, {allowed}; it is {value}")
