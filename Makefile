@@ -51,9 +51,9 @@ openapi: setup
 	$(BIN)/python -m critic_service.openapi > docs/openapi.json
 
 bento: setup
-	rm -rf build/wheels && mkdir -p build/wheels $(BENTO_HOME)
-	$(BIN)/python -m build --wheel --outdir build/wheels .
-	$(BIN)/python -m build --wheel --outdir build/wheels clients/python
+	rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+	mkdir -p $(BENTO_HOME)
 	BENTOML_HOME=$(BENTO_HOME) $(BIN)/bentoml build
 
 clean:

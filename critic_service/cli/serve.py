@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from critic_service.cli.output import complain
+from critic_service.cli.output import complain, print_line
 
 SERVICE = "critic_service.service:CriticService"
 DEFAULT_HOST = "127.0.0.1"
@@ -35,6 +37,8 @@ def serve(
     if not _is_loopback(host) and "CRITIC_API_KEY" not in environment:
         complain(f"listening on {host} without CRITIC_API_KEY: whoever reaches it may use it")
     command = service_command(host, port)
+    print_line("In another terminal, once the critic is loaded:")
+    print_line(call_to_paste(port, with_key="CRITIC_API_KEY" in environment))
     sys.stdout.flush()
     os.execve(command[0], command, environment)  # noqa: S606 - no shell, and our own interpreter
 
@@ -43,6 +47,16 @@ def service_command(host: str, port: int) -> list[str]:
     """Return the command line that serves."""
     arguments = ["serve", SERVICE, "--host", host, "--port", str(port)]
     return [sys.executable, "-m", "bentoml", *arguments]
+
+
+def call_to_paste(port: int, *, with_key: bool) -> str:
+    """Return a call that scores a sample clip, for a shell on this machine."""
+    samples = Path(__file__).parent.parent / "samples"
+    prompt = json.loads((samples / "samples.json").read_text(encoding="utf-8"))["prompt"]
+    key = ' -H "X-API-Key: $CRITIC_API_KEY"' if with_key else ""
+    url = f"http://{DEFAULT_HOST}:{port}/v1/score"
+    clip = shlex.quote(f"clip=@{samples / 'clean.mp4'}")
+    return f"  curl -s {url}{key} -F {clip} -F {shlex.quote(f'prompt={prompt}')}"
 
 
 def service_environment(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,20 @@ def test_serve_hands_over_to_bentoml_on_loopback(run: Any, executed: Any) -> Non
     assert environment["CRITIC_DEVICE"] == "cpu"
     assert environment["CRITIC_DTYPE"] == "float32"
     assert "CRITIC_CHECKPOINT" not in environment
+
+
+def test_serve_prints_a_call_to_paste(
+    run: Any, executed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = run("serve", "--port", "4000").stdout.splitlines()[-1]
+    command = shlex.split(call)
+    assert command[:3] == ["curl", "-s", "http://127.0.0.1:4000/v1/score"]
+    assert Path(command[command.index("-F") + 1].removeprefix("clip=@")).is_file()
+    assert "CRITIC_API_KEY" not in call
+    monkeypatch.setenv("CRITIC_API_KEY", "a-long-key")
+    keyed = run("serve").stdout.splitlines()[-1]
+    assert "$CRITIC_API_KEY" in keyed
+    assert "a-long-key" not in keyed
 
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.168.1.5", "gpu-box"])

@@ -14,10 +14,11 @@ import httpx
 import numpy as np
 import pytest
 from critic_client import CriticClient, Frames
-from critic_service import schemas
 from hostile_clips import TEXT_FILE, good_mp4, large_mp4, moving_square, truncated_mp4
 from prometheus_client.parser import text_string_to_metric_families
 from service_process import Service
+
+from critic_service import schemas
 
 PROMPT = "a red square moves right"
 SAME = 1e-5
@@ -85,8 +86,7 @@ def test_health_and_metrics(service: Service) -> None:
     assert httpx.get(f"{service.url}/livez").status_code == 200
     assert httpx.get(f"{service.url}/readyz").status_code == 200
     families = {
-        f.name: f
-        for f in text_string_to_metric_families(httpx.get(f"{service.url}/metrics").text)
+        f.name: f for f in text_string_to_metric_families(httpx.get(f"{service.url}/metrics").text)
     }
     assert any(name.startswith("critic_") for name in families)
 
