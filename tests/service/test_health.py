@@ -145,10 +145,13 @@ async def test_errors_of_single_items_are_no_reason_for_suspicion() -> None:
 
 
 async def test_an_engine_that_is_stuck() -> None:
-    async with app_of(request_timeout_s=0.1) as app:
+    async with app_of(request_timeout_s=0.5) as app:
         app.judge.gate.clear()
-        assert (await app.post("/v1/score", json=scored(1))).status_code == 504
-        await asyncio.sleep(0.02)
+        call = asyncio.create_task(app.post("/v1/score", json=scored(1)))
+        await asyncio.to_thread(app.judge.entered.wait, 5)
+        assert await probe(app, "/livez") == (200, None)
+        await until(lambda: app.door.core.desk.engine.running_s > 0.5)
+        assert (await call).status_code == 504
         status, reason = await probe(app, "/livez")
         assert (status, "stuck" in (reason or "")) == (503, True)
         app.judge.gate.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 import json
 import logging
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from fake_judge import FakeJudge
-from service_app import scored
+from service_app import scored, until
 from starlette.testclient import TestClient
 
 from critic_service.guard import Guard
@@ -137,11 +136,11 @@ async def test_a_stop_signal_drains_before_the_server_hears_of_it() -> None:
     heard: list[str] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: heard.append("server"))
-    delay_stop_signals(lambda: heard.append("drain"), 0.05)
+    delay_stop_signals(lambda: heard.append("drain"), 0.5)
     os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.sleep(0.02)
+    await until(lambda: heard != [])
     assert heard == ["drain"]
-    await asyncio.sleep(0.06)
+    await until(lambda: len(heard) == 2)
     assert heard == ["drain", "server"]
     os.kill(os.getpid(), signal.SIGINT)
     assert heard == ["drain", "server", "server"]
