@@ -50,6 +50,7 @@ class Backlog:
     Attributes:
         queued_tokens: handed in and waiting for a batch.
         running_tokens: of the present run.
+        calls_so_far: calls that were let in since the start.
     """
 
     def __init__(self, limits: DeskLimits) -> None:
@@ -58,6 +59,7 @@ class Backlog:
         self.running_tokens = 0
         self._reserved_tokens = 0
         self._open_reservations = 0
+        self.calls_so_far = 0
         self._typical_item_tokens = limits.typical_item_tokens
         self._tokens_per_s = float(limits.max_batch_tokens)
         self._room = asyncio.Event()
@@ -84,6 +86,7 @@ class Backlog:
         self._refuse_if_full(reservation.tokens, priority)
         self._reserved_tokens += reservation.tokens
         self._open_reservations += 1
+        self.calls_so_far += 1
         self._idle.clear()
         try:
             yield reservation

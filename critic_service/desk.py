@@ -133,6 +133,16 @@ class Desk(Generic[ItemT, ResultT]):
         """What the waiting items cost together."""
         return self._backlog.queued_tokens
 
+    @property
+    def open_calls(self) -> int:
+        """How many admitted calls are in progress."""
+        return self._backlog.open_calls
+
+    @property
+    def calls_so_far(self) -> int:
+        """How many calls were admitted since the start."""
+        return self._backlog.calls_so_far
+
     def drain(self) -> None:
         """Admit nobody from now on; what was admitted goes on."""
         self._draining = True

@@ -12,6 +12,7 @@ from critic_service.core import CriticCore
 from critic_service.errors import Draining, NotReady
 from critic_service.health import Health, self_test
 from critic_service.judge import Judge
+from critic_service.memory import trim_at_rest
 from critic_service.metrics import Metrics
 from critic_service.settings import Settings
 
@@ -36,6 +37,7 @@ class Door:
         self._failure: str | None = None
         self._opening: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._trimming: asyncio.Task[None] | None = None
         self.metrics.watch("draining", "1 while no new work is taken", lambda: self.draining)
         self.metrics.watch("open", "1 once the critic is loaded", lambda: self._core is not None)
 
@@ -95,6 +97,8 @@ class Door:
         return await self.why_not_alive()
 
     async def _close(self) -> None:
+        if self._trimming is not None:
+            self._trimming.cancel()
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
@@ -109,6 +113,10 @@ class Door:
             core.start()
             await self_test(core)
             self._core, self._health = core, Health(core, self.settings.request_timeout_s)
+            self._trimming = asyncio.create_task(
+                trim_at_rest(lambda: core.desk.open_calls, lambda: core.desk.calls_so_far),
+                name="trim",
+            )
             logger.info("%s is ready on %s", judge.name, judge.fingerprint.device)
         except CriticError as error:
             self._failure = f"the critic cannot be used: {error.message}"

@@ -31,7 +31,9 @@ async def self_test(core: CriticCore, deadline_s: float | None = None) -> None:
     ramp = np.arange(64, dtype=np.uint8) * 3
     frames = np.stack([np.broadcast_to(np.roll(ramp, 4 * t), (64, 64)) for t in range(8)])
     data = to_safetensors(np.repeat(frames[..., None], 3, axis=3), fps=8.0)
-    item = ScoreItem(clip=ClipRef(part="clip"), prompt="a grey ramp that moves to the right")
+    item = ScoreItem(
+        clip=ClipRef.model_validate({"part": "clip"}), prompt="a grey ramp that moves to the right"
+    )
     await core.score(
         ScoreRequest(items=[item]),
         {"clip": Part.of_bytes(data, FRAMES_MEDIA_TYPE)},

@@ -32,9 +32,13 @@ class ClipRef(Wire):
     `application/x-safetensors` (tensor `frames`, uint8 `[T, H, W, 3]`, metadata `fps`).
     """
 
-    part: Name | None = Field(default=None, description="name of the multipart part that holds the clip")
+    part: Name | None = Field(
+        default=None, description="name of the multipart part that holds the clip"
+    )
     video_base64: str | None = Field(default=None, description="encoded video: mp4, webm, gif, …")
-    frames_base64: str | None = Field(default=None, description="raw frames as a safetensors buffer")
+    frames_base64: str | None = Field(
+        default=None, description="raw frames as a safetensors buffer"
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ClipRef:
