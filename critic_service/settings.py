@@ -44,7 +44,7 @@ class Settings:
     Attributes:
         checkpoint: the critic: an embedded name, or the path of a checkpoint.
         device: `auto`, `cpu`, `cuda` or `cuda:<index>`.
-        dtype: `auto`, `float32`, `bfloat16` or `float16`.
+        dtype: `auto`, `float32`, `bfloat16` or `float64`.
         api_key: what callers must send; None lets everybody in.
         max_body_bytes: one request's body.
         max_held_body_bytes: bodies of all calls in progress together.

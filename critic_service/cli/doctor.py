@@ -98,8 +98,8 @@ def look_at_packages() -> Iterator[Finding]:
             yield Finding(name, "broken", "not installed", "install critic-service again")
     for name, purpose in (
         ("critic-client", "for --server and `critic demo`"),
-        ("triton", "for the fused kernels; torch computes the same without"),
-        ("flash-attn", "optional attention kernels on NVIDIA GPUs"),
+        ("triton", "only for `make test-kernels`: serving uses torch's own attention"),
+        ("flash-attn", "not needed: serving uses torch's own attention"),
     ):
         version = _version(name)
         state: State = "ok" if version is not None else "absent"

@@ -18,6 +18,7 @@ from critic_service.cli.output import complain, print_line
 SERVICE = "critic_service.service:CriticService"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 3000
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
 
 
 def serve(
@@ -27,7 +28,7 @@ def serve(
         str | None, typer.Option(metavar="NAME_OR_PATH", help="Embedded critic or checkpoint.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float64.")] = None,
 ) -> None:
     """Serve a critic over HTTP until stopped.
 
@@ -38,7 +39,7 @@ def serve(
         complain(f"listening on {host} without CRITIC_API_KEY: whoever reaches it may use it")
     command = service_command(host, port)
     print_line("In another terminal, once the critic is loaded:")
-    print_line(call_to_paste(port, with_key="CRITIC_API_KEY" in environment))
+    print_line(call_to_paste(host, port, with_key="CRITIC_API_KEY" in environment))
     sys.stdout.flush()
     os.execve(command[0], command, environment)  # noqa: S606 - no shell, and our own interpreter
 
@@ -49,12 +50,13 @@ def service_command(host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "bentoml", *arguments]
 
 
-def call_to_paste(port: int, *, with_key: bool) -> str:
+def call_to_paste(host: str, port: int, *, with_key: bool) -> str:
     """Return a call that scores a sample clip, for a shell on this machine."""
     samples = Path(__file__).parent.parent / "samples"
     prompt = json.loads((samples / "samples.json").read_text(encoding="utf-8"))["prompt"]
     key = ' -H "X-API-Key: $CRITIC_API_KEY"' if with_key else ""
-    url = f"http://{DEFAULT_HOST}:{port}/v1/score"
+    reached = DEFAULT_HOST if host in _EVERYWHERE else host
+    url = f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/v1/score"
     clip = shlex.quote(f"clip=@{samples / 'clean.mp4'}")
     return f"  curl -s {url}{key} -F {clip} -F {shlex.quote(f'prompt={prompt}')}"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from critic_models.engine import Answers, Branch, Engine, WorkItem
-from critic_models.errors import CheckpointError, CriticError, UnknownName
+from critic_models.errors import CheckpointError, CriticError, PromptError, UnknownName
 from critic_models.types import Clip, Fingerprint, Preference, Score
 from critic_models.video.sampling import Sampling
 from critic_models.vlm.criteria import Criterion
@@ -30,6 +30,7 @@ from critic_models.vlm.tokens import PromptTokenizer
 EMBEDDED_CRITICS = Path(__file__).parent / "critics"
 EMBEDDED = {"critic-nano": EMBEDDED_CRITICS / "critic_nano"}
 DEFAULT_CRITIC = "critic-nano"
+MAX_QUESTION_TOKENS = 2_048
 _MAX_BATCH_TOKENS = {"cpu": 8_192, "cuda": 65_536}
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 
@@ -118,6 +119,7 @@ class Judge:
                 "critic-service": _version("critic-service"),
                 "torch": torch.__version__,
                 "transformers": _version("transformers"),
+                "av": _version("av"),
             },
         )
 
@@ -148,7 +150,7 @@ class Judge:
 
         Raises:
             UnknownName: for a criterion that does not exist.
-            PromptError: where a criterion needs a prompt and there is none.
+            PromptError: where a criterion needs a prompt and there is none, or it is too long.
         """
         branches = [
             self._branch(c, pointwise_question(c, prompt), c.answers, self._answer_ids[c.name])
@@ -217,7 +219,16 @@ class Judge:
         words: tuple[str, ...],
         answer_ids: tuple[int, ...],
     ) -> Branch:
-        return Branch(criterion.name, build_branch(self._tokenizer, question), words, answer_ids)
+        ids = build_branch(self._tokenizer, question)
+        if len(ids) > MAX_QUESTION_TOKENS:
+            raise PromptError(
+                f"the question about {criterion.name} has {len(ids)} tokens with this prompt; at "
+                f"most {MAX_QUESTION_TOKENS} are allowed",
+                limit="max_question_tokens",
+                allowed=MAX_QUESTION_TOKENS,
+                found=len(ids),
+            )
+        return Branch(criterion.name, ids, words, answer_ids)
 
     def _item(self, clips: tuple[PreparedClip, ...], branches: list[Branch]) -> WorkItem:
         family = self._model.family

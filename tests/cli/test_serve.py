@@ -45,6 +45,9 @@ def test_serve_prints_a_call_to_paste(
     assert command[:3] == ["curl", "-s", "http://127.0.0.1:4000/v1/score"]
     assert Path(command[command.index("-F") + 1].removeprefix("clip=@")).is_file()
     assert "CRITIC_API_KEY" not in call
+    other = run("serve", "--host", "192.168.1.5").stdout.splitlines()[-1]
+    assert "http://192.168.1.5:3000/" in other
+    assert "http://127.0.0.1:3000/" in run("serve", "--host", EVERYWHERE).stdout.splitlines()[-1]
     monkeypatch.setenv("CRITIC_API_KEY", "a-long-key")
     keyed = run("serve").stdout.splitlines()[-1]
     assert "$CRITIC_API_KEY" in keyed

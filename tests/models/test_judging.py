@@ -108,6 +108,16 @@ def test_unknown_names_say_what_exists(judge: Judge) -> None:
         Judge.load(str(Path(__file__).parent), device="abacus")
 
 
+def test_a_prompt_of_too_many_tokens_is_refused(judge: Judge) -> None:
+    """Characters are no bound: an emoji can be four tokens, and attention pays their square."""
+    prepared = judge.prepare(clip(1))
+    with pytest.raises(PromptError, match="at most 2048") as raised:
+        judge.pointwise(prepared, "\N{VIDEO CAMERA}" * 2_000)
+    assert raised.value.details["limit"] == "max_question_tokens"
+    with pytest.raises(PromptError, match="at most 2048"):
+        judge.pairwise(prepared, prepared, "\N{VIDEO CAMERA}" * 2_000)
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     return save_tiny_checkpoint(tmp_path / "critic")
@@ -136,6 +146,14 @@ def test_other_architectures_are_refused_by_name(directory: Path) -> None:
         Judge.load(str(directory), device="cpu")
 
 
+@pytest.mark.parametrize("file", ["config.json", SPEC_FILE])
+@pytest.mark.parametrize("content", ["{", "[]", "3"])
+def test_files_that_are_no_json_objects_are_named(directory: Path, file: str, content: str) -> None:
+    (directory / file).write_text(content)
+    with pytest.raises(CheckpointError, match=file):
+        Judge.load(str(directory), device="cpu")
+
+
 def test_the_revision_follows_the_weights(directory: Path) -> None:
     before = Judge.load(str(directory), device="cpu").revision
     weights = load_file(directory / "model.safetensors")
@@ -155,6 +173,8 @@ def test_specification_round_trips() -> None:
     assert again.calibration["sharpness"] == Platt(0.5, 0.1)
     assert again.template_hash == spec().template_hash
     assert again.calibration_hash != spec().calibration_hash
+    tighter = CriticSpec.from_json({**content, "tie_margin": 0.1})
+    assert tighter.calibration_hash != again.calibration_hash
     assert again.sampling == spec().sampling
 
 

@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 import pytest
+
 from critic_service import memory
 
 

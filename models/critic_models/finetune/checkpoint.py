@@ -50,7 +50,7 @@ def nano_spec(num_frames: int, calibration: Mapping[str, Platt]) -> CriticSpec:
         pairwise_method="scores",
         pairwise_question=PAIRWISE_QUESTION,
         reward_weights={c.name: 1.0 for c in NANO_CRITERIA if c.default},
-        tie_margin=math.log(1.25),
+        tie_margin=math.log(3.0),
         calibration=dict(calibration),
     )
 

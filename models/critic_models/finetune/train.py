@@ -122,6 +122,8 @@ def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> t
     optimizer = Optimizer(learner, config)
     run = Run()
     resumed = _resume(out, learner, optimizer, run)
+    if resumed and run.share(config) >= 1.0:
+        return learner.eval(), run
     last_snapshot_s = run.elapsed_s
     means: dict[str, list[float]] = defaultdict(list)
     learner.train()

@@ -9,7 +9,6 @@ vision layer; a test holds that contract.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +25,10 @@ from transformers import AttentionInterface
 from critic_models.errors import CheckpointError
 from critic_models.vlm.families import Family, family_of
 from critic_models.vlm.patches import VisionShape
+from critic_models.vlm.spec import read_json_object
 
 ATTENTION = "critic_flash_segmented"
 VOCABULARY_CHUNK = 16_384
-_HASH_WHOLE_BELOW_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +191,7 @@ def load_model(
         raise CheckpointError(f"{directory} is not a checkpoint: it has no config.json")
     if not list(directory.glob("*.safetensors")):
         raise CheckpointError(f"{directory} has no .safetensors weights; pickles are not loaded")
-    family = family_of(json.loads(config_path.read_text(encoding="utf-8")).get("model_type"))
+    family = family_of(read_json_object(config_path).get("model_type"))
     model_class = getattr(transformers, family.model_class)
     try:
         network, report = model_class.from_pretrained(
@@ -213,17 +212,13 @@ def load_model(
 
 
 def _revision(directory: Path) -> str:
-    """Hash configuration and weights; of very large files their headers and sizes."""
+    """Hash configuration, tokenizer and weights."""
     digest = hashlib.sha256()
-    for path in sorted([directory / "config.json", *directory.glob("*.safetensors")]):
-        size = path.stat().st_size
-        digest.update(f"{path.name}:{size}:".encode())
+    names = ("config.json", "tokenizer.json")
+    files = [directory / name for name in names if (directory / name).is_file()]
+    for path in sorted([*files, *directory.glob("*.safetensors")]):
         with path.open("rb") as file:
-            if size < _HASH_WHOLE_BELOW_BYTES:
-                digest.update(file.read())
-            else:
-                header_bytes = int.from_bytes(file.read(8), "little")
-                digest.update(file.read(min(header_bytes, 100_000_000)))
+            digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
 
 

@@ -45,10 +45,6 @@ class PreparedClip:
     def num_tokens(self) -> int:
         return self.grid.num_tokens
 
-    @property
-    def num_bytes(self) -> int:
-        return self.patches.numel() * self.patches.element_size()
-
 
 def frame_size(clip: Clip, spec: CriticSpec, shape: VisionShape) -> tuple[int, int]:
     """Choose height and width that a clip is resized to, by the critic's pixel budget."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,11 +138,6 @@ def preferred_side(win: float, tie: float, lose: float) -> Side:
     if lose > max(tie, win):
         return "b"
     return "tie"
-
-
-def answers_by_criterion(answers: Sequence[Answer]) -> Mapping[str, Answer]:
-    """Index answers by the criterion they belong to."""
-    return {answer.criterion: answer for answer in answers}
 
 
 def _log_odds(score: Score, platt: Platt | None) -> float:

@@ -96,7 +96,9 @@ class CriticSpec:
 
     @property
     def calibration_hash(self) -> str:
-        return _hash({name: asdict(platt) for name, platt in sorted(self.calibration.items())})
+        """Hash of everything that turns logits into values and preferences."""
+        platts = {name: asdict(platt) for name, platt in sorted(self.calibration.items())}
+        return _hash([platts, self.tie_margin, self.min_answer_mass, self.pairwise_method])
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of `critic.json`."""
@@ -152,11 +154,22 @@ def load_spec(directory: Path, family: Family) -> CriticSpec:
     path = directory / SPEC_FILE
     if not path.is_file():
         return zero_shot_spec(directory, family)
+    return CriticSpec.from_json(read_json_object(path))
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object of a checkpoint.
+
+    Raises:
+        CheckpointError: where the file cannot be read or holds something else.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    return CriticSpec.from_json(content)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} must hold a JSON object")
+    return content
 
 
 def zero_shot_spec(directory: Path, family: Family) -> CriticSpec:
@@ -188,7 +201,7 @@ def _pixel_budget(directory: Path, family: Family) -> tuple[int, int]:
         path = directory / name
         if not path.is_file():
             continue
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json_object(path)
         size = content.get("size") or {}
         low = content.get("min_pixels", size.get("shortest_edge"))
         high = content.get("max_pixels", size.get("longest_edge"))
