@@ -94,6 +94,18 @@ def test_a_stopped_run_continues_as_if_it_had_not(tmp_path):
         assert torch.allclose(a, b, atol=1e-5), name
 
 
+def test_a_finished_run_is_not_trained_further(tmp_path):
+    config = dataclasses.replace(SMOKE, steps=2, minutes=1e-9)
+    first, run = train(config, tmp_path)
+    assert run.step == 1
+    again, run = train(config, tmp_path)
+    assert run.step == 1
+    for (name, a), (_, b) in zip(
+        first.state_dict().items(), again.state_dict().items(), strict=True
+    ):
+        assert torch.equal(a, b), name
+
+
 def test_batches_are_a_function_of_their_step():
     first, again = TrainingData(SMOKE, TOKENIZER)[3], TrainingData(SMOKE, TOKENIZER)[3]
     assert torch.equal(first.frames, again.frames)
