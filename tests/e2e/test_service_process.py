@@ -88,7 +88,15 @@ def test_health_and_metrics(service: Service) -> None:
     families = {
         f.name: f for f in text_string_to_metric_families(httpx.get(f"{service.url}/metrics").text)
     }
-    assert any(name.startswith("critic_") for name in families)
+    answered = {
+        (s.labels["call"], s.labels["code"]): s.value
+        for s in families["critic_requests"].samples
+        if s.name == "critic_requests_total"
+    }
+    assert answered["score", "200"] >= 1
+    scored = {s.labels["criterion"] for s in families["critic_score_value"].samples}
+    assert scored >= {"text_alignment", "visual_quality", "temporal_quality"}
+    assert families["critic_clips"].samples[0].value >= 1
 
 
 KINDS: dict[str, tuple[bytes, set[int]]] = {
@@ -136,7 +144,7 @@ async def test_two_hundred_clips_at_once_good_and_bad(service: Service) -> None:
             assert body["retryable"] is False
         reasons[kind][body.get("code", "scored")] += 1
     assert reasons["empty"].keys() == {"clip_empty"}
-    assert reasons["text"].keys() == {"clip_unreadable"}
+    assert reasons["text"].keys() == reasons["truncated"].keys() == {"clip_unreadable"}
     raws = {
         json.dumps([s["raw"] for s in r.json()["results"][0]["scores"].values()])
         for kind, r in replies

@@ -114,8 +114,8 @@ class Block:
     """Rows `[start, end)` computed in one call.
 
     Either `count` equal segments without a prefix (`mask` is None), or all segments that share one
-    prefix, whose rows see `[prefix_start, prefix_end)` whole and each other through `mask`, bool
-    `[end - start, end - start]`.
+    prefix. Their keys are the rows `[prefix_start, prefix_end)` and then `[start, end)`; `mask`,
+    bool `[end - start, keys]`, says which of them each row sees, for all layers.
     """
 
     start: int
@@ -140,15 +140,17 @@ def _blocks(layout: SegmentLayout) -> Iterator[Block]:
         start, end = int(rows[0, 0]), int(rows[-1, 1])
         if end > start:
             p0, p1 = int(rows[0, 2]), int(rows[0, 3])
-            mask = _own_mask(rows[:, :2] - start, layout.causal) if p1 > p0 else None
+            own = rows[:, :2] - start
+            mask = _branch_mask(own, p1 - p0, layout.causal) if p1 > p0 else None
             yield Block(start, end, i - first, p0, p1, mask)
         first = i
 
 
-def _own_mask(bounds: np.ndarray, causal: bool) -> torch.Tensor:
+def _branch_mask(bounds: np.ndarray, prefix_length: int, causal: bool) -> torch.Tensor:
     size = int(bounds[-1, 1])
     segment = np.repeat(np.arange(len(bounds)), bounds[:, 1] - bounds[:, 0])
-    visible = segment[:, None] == segment[None]
+    own = segment[:, None] == segment[None]
     if causal:
-        visible &= np.tri(size, dtype=bool)
-    return torch.from_numpy(visible)
+        own &= np.tri(size, dtype=bool)
+    whole_prefix = np.ones((size, prefix_length), dtype=bool)
+    return torch.from_numpy(np.concatenate([whole_prefix, own], axis=1))

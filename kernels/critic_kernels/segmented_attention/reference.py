@@ -59,19 +59,18 @@ def _branches(
     key: torch.Tensor,
     value: torch.Tensor,
     block: Block,
-    own: torch.Tensor,
+    mask: torch.Tensor,
     scale: float,
 ) -> torch.Tensor:
     def seen(x: torch.Tensor) -> torch.Tensor:
         parts = (x[block.prefix_start : block.prefix_end], x[block.start : block.end])
         return torch.cat(parts).transpose(0, 1)[None]
 
-    whole_prefix = own.new_ones(own.shape[0], block.prefix_end - block.prefix_start)
     mixed = F.scaled_dot_product_attention(
         query[block.start : block.end].transpose(0, 1)[None],
         seen(key),
         seen(value),
-        attn_mask=torch.cat([whole_prefix, own], 1).to(query.device),
+        attn_mask=mask.to(query.device),
         scale=scale,
         enable_gqa=query.shape[1] != key.shape[1],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 
 import torch
@@ -86,6 +87,6 @@ class Engine:
         for item in items:
             own = tuple(answers[position : position + len(item.branches)])
             position += len(item.branches)
-            finite = all(torch.isfinite(torch.tensor(a.logits)).all() for a in own)
+            finite = all(math.isfinite(logit) for answer in own for logit in answer.logits)
             results.append(own if finite else EngineError("the critic's logits are not finite"))
         return results

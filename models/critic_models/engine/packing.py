@@ -69,8 +69,8 @@ def pack(items: Sequence[WorkItem]) -> PackedBatch:
         ids.append(head.prefix.ids)
         positions.append(head.prefix_positions)
         visual_rows.append(np.flatnonzero(head.prefix.is_visual) + row)
-        for clip in head.clips:
-            start = first_row[_clip_key(head, clip)]
+        for key, clip in zip(head.prefix_key, head.clips, strict=True):
+            start = first_row[key]
             vision_rows.append(np.arange(start, start + clip.num_tokens))
         row += len(head.prefix.ids)
         lengths: list[int] = []
@@ -107,10 +107,6 @@ def split_by_budget(items: Sequence[WorkItem], max_tokens: int) -> list[list[int
         runs[-1].append(index)
         used += item.num_tokens
     return runs
-
-
-def _clip_key(item: WorkItem, clip: object) -> str:
-    return item.prefix_key[next(i for i, c in enumerate(item.clips) if c is clip)]
 
 
 def _distinct_clips(
