@@ -11,8 +11,10 @@ from typing import Any
 from critic_models import rewards
 from critic_models.dimensions import DIMENSIONS, measure_stream
 from critic_models.errors import CriticError, UnknownName
-from critic_models.video import ClipLimits, Uniform, from_safetensors, load_clip
-from critic_models.video.frames import looks_like_safetensors
+from critic_models.video.frames import from_safetensors, looks_like_safetensors
+from critic_models.video.limits import ClipLimits
+from critic_models.video.load import load_clip
+from critic_models.video.sampling import Uniform
 
 from critic_service import schemas
 from critic_service.backlog import DeskLimits

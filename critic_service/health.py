@@ -7,7 +7,7 @@ import logging
 
 import numpy as np
 from critic_models.errors import CriticError
-from critic_models.video import to_safetensors
+from critic_models.video.frames import to_safetensors
 
 from critic_service.call import CallContext
 from critic_service.core import CriticCore

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from critic_models.errors import ClipUnreadable
-from critic_models.video import ClipLimits, read_file
 from critic_models.video.frames import looks_like_safetensors
+from critic_models.video.limits import ClipLimits
+from critic_models.video.load import read_file
 
 from critic_service.errors import Draining, InvalidRequest, Overloaded
 from critic_service.metrics import Metrics

@@ -78,7 +78,8 @@ def test_modules_have_one_job() -> None:
     [
         ("critic_client", ["numpy", "torch", "bentoml", "transformers", "pydantic"]),
         ("critic_kernels", ["triton.compiler", "transformers", "bentoml"]),
-        ("critic_models.video", ["torch", "transformers", "bentoml"]),
+        ("critic_models.video.load", ["torch", "transformers", "bentoml"]),
+        ("critic_models.judging", ["av", "cv2", "bentoml", "pydantic"]),
         ("critic_models.types", ["torch"]),
     ],
 )

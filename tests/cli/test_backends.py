@@ -12,7 +12,7 @@ import httpx
 import pytest
 from critic_client import CriticClient
 from critic_models.errors import CheckpointError, EngineError
-from critic_models.video import encode_mp4
+from critic_models.video.encode import encode_mp4
 from fake_judge import FakeJudge, failing
 
 from critic_service import schemas

@@ -252,7 +252,7 @@ async def test_a_bad_clip_spoils_only_its_pairs() -> None:
 async def test_if_no_clip_can_be_judged_the_call_fails_with_the_first_ones_status(
     clip: bytes, status: int, code: str
 ) -> None:
-    from critic_models.video import ClipLimits
+    from critic_models.video.limits import ClipLimits
 
     request = {"items": [{"clip": {"part": "x"}}, {"clip": {"part": "y"}}]}
     files = [*form(request), ("x", ("x", clip)), ("y", ("y", BROKEN))]

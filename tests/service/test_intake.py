@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from critic_models.errors import ClipTooLarge, ClipUnreadable
-from critic_models.video import ClipLimits
+from critic_models.video.limits import ClipLimits
 from hypothesis import given
 from hypothesis import strategies as st
 from service_app import as_base64

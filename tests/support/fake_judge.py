@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from critic_models.errors import CriticError, PromptError
 from critic_models.types import Clip, Fingerprint, Preference, Score
-from critic_models.video import Sampling, Uniform
+from critic_models.video.sampling import Sampling, Uniform
 
 TOKENS_PER_CLIP = 100
 

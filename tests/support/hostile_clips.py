@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from critic_models.video import encode_mp4
+from critic_models.video.encode import encode_mp4
 
 
 def moving_square(

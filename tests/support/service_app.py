@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-from critic_models.video import to_safetensors
+from critic_models.video.frames import to_safetensors
 from fake_judge import FakeJudge
 
 from critic_service.door import Door

@@ -12,12 +12,9 @@ from critic_models.dimensions.opencv_flow import OPENCV_FLOW_MAGNITUDE, OPENCV_M
 from critic_models.dimensions.temporal_flickering import TEMPORAL_FLICKERING
 from critic_models.errors import UnknownName
 from critic_models.types import Clip, DimensionScore
-from critic_models.video import (
-    DEFAULT_LIMITS,
-    ClipLimits,
-    TimedFrame,
-    iter_clip_bytes,
-)
+from critic_models.video.limits import DEFAULT_LIMITS, ClipLimits
+from critic_models.video.load import iter_clip_bytes
+from critic_models.video.reader import TimedFrame
 
 DIMENSIONS: Mapping[str, Dimension] = MappingProxyType(
     {

@@ -10,7 +10,8 @@ import numpy as np
 from critic_models.errors import CriticError
 from critic_models.judging import Judge
 from critic_models.types import Clip, Score
-from critic_models.video import encode_mp4, load_clip
+from critic_models.video.encode import encode_mp4
+from critic_models.video.load import load_clip
 
 _CLIPS_AT_ONCE = 16
 _FPS = 8.0

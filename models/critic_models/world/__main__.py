@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from critic_models.video import encode_mp4
+from critic_models.video.encode import encode_mp4
 from critic_models.world import DEFECTS, SPLITS, degrade, render, sample_scene, write_caption
 
 _DEFECT_STREAM = 1

@@ -18,16 +18,13 @@ from critic_models.dimensions import (
 )
 from critic_models.dimensions import measure as measure_module
 from critic_models.errors import ClipTooLarge, ClipUnreadable, UnknownName
-from critic_models.video import (
-    AllFrames,
-    ClipLimits,
-    TimedFrame,
-    decode,
-    encode_mp4,
-    from_array,
-    load,
-    to_safetensors,
-)
+from critic_models.video import load
+from critic_models.video.decode import decode
+from critic_models.video.encode import encode_mp4
+from critic_models.video.frames import from_array, to_safetensors
+from critic_models.video.limits import ClipLimits
+from critic_models.video.reader import TimedFrame
+from critic_models.video.sampling import AllFrames
 
 Pan = Callable[..., np.ndarray]
 ALL = list(DIMENSIONS)

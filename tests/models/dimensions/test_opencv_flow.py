@@ -11,7 +11,8 @@ import pytest
 from critic_models.dimensions import measure
 from critic_models.dimensions.opencv_flow import OpticalFlow, motion_change, working_gray
 from critic_models.types import DimensionScore
-from critic_models.video import AllFrames, from_array
+from critic_models.video.frames import from_array
+from critic_models.video.sampling import AllFrames
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays

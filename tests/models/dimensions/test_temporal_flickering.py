@@ -10,7 +10,8 @@ import pytest
 from critic_models.dimensions import DIMENSIONS, measure
 from critic_models.dimensions.temporal_flickering import mean_absolute_difference
 from critic_models.types import Clip, DimensionScore
-from critic_models.video import AllFrames, from_array
+from critic_models.video.frames import from_array
+from critic_models.video.sampling import AllFrames
 
 TOLERANCE = 1e-6
 

@@ -16,7 +16,7 @@ from critic_models.finetune.questions import CRITERIA, OPEN_QUESTIONS, PAIRWISE_
 from critic_models.finetune.tokenizer import train_tokenizer
 from critic_models.finetune.tree import TreeShape
 from critic_models.judging import Judge
-from critic_models.video import load_clip
+from critic_models.video.load import load_clip
 from critic_models.vlm.prompts import build_branch
 from critic_models.vlm.tokens import PromptTokenizer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from critic_models.finetune.evaluate import BAR, evaluate
 from critic_models.judging import EMBEDDED, Judge
-from critic_models.video import load_clip
+from critic_models.video.load import load_clip
 from critic_models.world import SPLITS, degrade, render, sample_scene, write_caption
 from transformers import AutoTokenizer
 

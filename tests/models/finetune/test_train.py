@@ -15,7 +15,7 @@ from critic_models.finetune.optimizer import Optimizer
 from critic_models.finetune.tokenizer import train_tokenizer
 from critic_models.finetune.train import LOG_FILE, RUN_FOLDER, SNAPSHOT_FILE, main, train
 from critic_models.judging import Judge
-from critic_models.video import load_clip
+from critic_models.video.load import load_clip
 from critic_models.vlm.tokens import PromptTokenizer
 
 TOKENIZER = train_tokenizer().to_str()

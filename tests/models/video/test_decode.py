@@ -13,17 +13,9 @@ import av
 import numpy as np
 import pytest
 from critic_models.errors import ClipEmpty, ClipUnreadable
-from critic_models.video import (
-    AllFrames,
-    AtRate,
-    Middle,
-    Uniform,
-    decode,
-    decode_images,
-    iter_frames,
-    probe,
-)
 from critic_models.video.avfile import AvFrame
+from critic_models.video.decode import decode, decode_images, iter_frames, probe
+from critic_models.video.sampling import AllFrames, AtRate, Middle, Uniform
 from PIL import Image
 
 QUIET_HEVC = {"x265-params": "log-level=none"}

@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 from critic_models.errors import ClipEmpty, ClipError, ClipTooLarge, ClipUnreadable, CriticError
-from critic_models.video import (
-    AllFrames,
-    ClipLimits,
-    Uniform,
+from critic_models.video.frames import (
     from_array,
     from_safetensors,
     iter_array,
+    read_safetensors,
     to_safetensors,
 )
-from critic_models.video.frames import read_safetensors
+from critic_models.video.limits import ClipLimits
+from critic_models.video.sampling import AllFrames, Uniform
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load, save

@@ -14,18 +14,11 @@ import av
 import numpy as np
 import pytest
 from critic_models.errors import ClipEmpty, ClipError, ClipTooLarge, ClipUnreadable, CriticError
-from critic_models.video import (
-    AllFrames,
-    ClipLimits,
-    Uniform,
-    decode,
-    decode_images,
-    iter_frames,
-    probe,
-)
 from critic_models.video.avfile import AvFile
+from critic_models.video.decode import decode, decode_images, iter_frames, probe
 from critic_models.video.isobmff import check_tables
-from critic_models.video.limits import DEFAULT_LIMITS, Deadline
+from critic_models.video.limits import DEFAULT_LIMITS, ClipLimits, Deadline
+from critic_models.video.sampling import AllFrames, Uniform
 from critic_models.video.sniff import KINDS, FileKind, sniff
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,21 +6,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-import critic_models.video as video
 import numpy as np
 import pytest
 from critic_models.errors import ClipEmpty, ClipTooLarge, ClipUnreadable
-from critic_models.video import (
-    AllFrames,
-    ClipLimits,
-    Uniform,
-    decode,
-    encode_mp4,
-    load_clip,
-    read_file,
-    to_safetensors,
-)
-from critic_models.video.frames import looks_like_safetensors
+from critic_models.video.decode import decode
+from critic_models.video.encode import encode_mp4
+from critic_models.video.frames import looks_like_safetensors, to_safetensors
+from critic_models.video.limits import ClipLimits
+from critic_models.video.load import load_clip, read_file
+from critic_models.video.sampling import AllFrames, Uniform
 
 
 def test_bytes_and_paths_give_the_same_clip(h264: bytes, tmp_path: Path) -> None:
@@ -124,9 +118,3 @@ def test_encoding_is_repeatable(clips: Any) -> None:
 def test_what_cannot_be_encoded_is_refused(frames: np.ndarray, fps: float, crf: int) -> None:
     with pytest.raises(ValueError, match="must be"):
         encode_mp4(frames, fps, crf)
-
-
-def test_the_public_names_are_sorted_and_exist() -> None:
-    names = video.__all__
-    assert names == sorted(names, key=lambda name: (not name.isupper(), name))
-    assert all(hasattr(video, name) for name in names)

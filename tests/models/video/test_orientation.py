@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from critic_models.errors import ClipUnreadable
-from critic_models.video import AllFrames, Uniform, decode, iter_frames, probe
+from critic_models.video.decode import decode, iter_frames, probe
 from critic_models.video.orientation import UPRIGHT, Orientation, from_display_matrix
+from critic_models.video.sampling import AllFrames, Uniform
 
 ONE = 1 << 16
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 from critic_models.errors import ClipError
-from critic_models.video import qwen3_capped_max_pixels, qwen3_smart_resize, qwen_smart_resize
+from critic_models.video.resize import (
+    qwen3_capped_max_pixels,
+    qwen3_smart_resize,
+    qwen_smart_resize,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

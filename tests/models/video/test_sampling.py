@@ -9,8 +9,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from critic_models.errors import ClipTooLarge, UnknownName
-from critic_models.video import AllFrames, AtRate, Middle, Sampling, Uniform, sampling_from_name
-from critic_models.video.sampling import chosen_indices
+from critic_models.video.sampling import (
+    AllFrames,
+    AtRate,
+    Middle,
+    Sampling,
+    Uniform,
+    chosen_indices,
+    sampling_from_name,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
