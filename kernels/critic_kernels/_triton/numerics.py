@@ -45,3 +45,10 @@ def rounded(x, NARROW: tl.constexpr, INTERPRET: tl.constexpr):
         bits = bits + 0x7FFF + ((bits >> 16) & 1)
         return (bits & 0xFFFF0000).to(tl.float32, bitcast=True)
     return x.to(NARROW).to(tl.float32)
+
+
+@triton.jit
+def round_half_even(x):
+    """Round fp32 values below 2^22 in magnitude to the nearest integer, halves to the even one."""
+    # Where a float's last bit is worth one, adding is rounding; neither target has `rint`.
+    return (x + 12582912.0) - 12582912.0

@@ -1,5 +1,6 @@
-"""Frames of a clip to the rows that a vision tower reads."""
+"""Clips to the rows that a vision tower reads."""
 
 from critic_kernels.frame_patches.api import frame_patches
+from critic_kernels.frame_patches.frames import FrameBatch
 
-__all__ = ["frame_patches"]
+__all__ = ["FrameBatch", "frame_patches"]

@@ -68,8 +68,8 @@ def patches_of(frames: torch.Tensor) -> torch.Tensor:
     """Cut uint8 `[B, T, H, W, 3]` (T even) into patches, clips one after another."""
     family = FAMILIES["qwen3_vl"]
     return frame_patches(
-        frames.flatten(0, 1),
-        (int(frames.shape[2]), int(frames.shape[3])),
+        [frames.flatten(0, 1)],
+        [(int(frames.shape[2]), int(frames.shape[3]))],
         patch_size=16,
         mean=family.mean,
         std=family.std,
