@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
+
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +26,7 @@ class SegmentLayout:
     Attributes:
         starts, ends, prefix_starts, prefix_ends: int64 `[S]`.
         causal: whether rows of a segment see only rows up to themselves.
-        device_tables: a kernel's copies of its tables, made by the first layer that needs them.
+        device_tables: an implementation's own tables, made by the first layer that needs them.
 
     Raises:
         ValueError: where the tables do not describe such a sequence.
@@ -34,9 +37,7 @@ class SegmentLayout:
     prefix_starts: np.ndarray
     prefix_ends: np.ndarray
     causal: bool
-    device_tables: dict[tuple[int, torch.device], tuple[torch.Tensor, ...]] = field(
-        default_factory=dict, repr=False
-    )
+    device_tables: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         tables = (self.starts, self.ends, self.prefix_starts, self.prefix_ends)
@@ -91,10 +92,41 @@ class SegmentLayout:
         table = np.asarray(prefixes, dtype=np.int64).reshape(-1, 2)
         return cls(starts, ends, table[:, 0].copy(), table[:, 1].copy(), causal=True)
 
+    def groups(self) -> Iterator[tuple[Span, list[Span]]]:
+        """Yield consecutive segments, as first and end row, that share a prefix or have none.
+
+        Yields:
+            The prefix, `(0, 0)` where there is none, and its segments that are not empty.
+        """
+        tables = (self.starts, self.ends, self.prefix_starts, self.prefix_ends)
+        shared: Span = (0, 0)
+        group: list[Span] = []
+        for start, end, lo, hi in zip(*(table.tolist() for table in tables), strict=True):
+            if start == end:
+                continue
+            prefix = (lo, hi) if hi > lo else (0, 0)
+            if group and prefix != shared:
+                yield shared, group
+                group = []
+            shared = prefix
+            group.append((start, end))
+        if group:
+            yield shared, group
+
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """Group consecutive segments that can be computed together, once for all layers."""
-        return tuple(_blocks(self))
+        return tuple(block for group in self.groups() for block in _blocks(*group, self.causal))
+
+    @cached_property
+    def blocks_alone(self) -> tuple[Block, ...]:
+        """Make a block of every segment, so that it is computed as if there were no other."""
+        return tuple(
+            block
+            for prefix, segments in self.groups()
+            for segment in segments
+            for block in _blocks(prefix, [segment], self.causal)
+        )
 
     def mask(self) -> torch.Tensor:
         """Return the dense bool mask `[L, L]` (True where a row sees a column); for tests."""
@@ -126,24 +158,21 @@ class Block:
     mask: torch.Tensor | None
 
 
-def _blocks(layout: SegmentLayout) -> Iterator[Block]:
-    tables = np.stack([layout.starts, layout.ends, layout.prefix_starts, layout.prefix_ends], 1)
-    keys = [
-        ("prefix", p0, p1) if p1 > p0 else ("alone", end - start, 0)
-        for start, end, p0, p1 in tables.tolist()
-    ]
+def _blocks(prefix: Span, segments: Sequence[Span], causal: bool) -> Iterator[Block]:
+    if prefix != (0, 0):
+        start = segments[0][0]
+        mask = _branch_mask(np.array(segments) - start, prefix[1] - prefix[0], causal)
+        yield Block(start, segments[-1][1], len(segments), *prefix, mask)
+        return
     first = 0
-    for i in range(1, len(keys) + 1):
-        if i < len(keys) and keys[i] == keys[first]:
-            continue
-        rows = tables[first:i]
-        start, end = int(rows[0, 0]), int(rows[-1, 1])
-        if end > start:
-            p0, p1 = int(rows[0, 2]), int(rows[0, 3])
-            own = rows[:, :2] - start
-            mask = _branch_mask(own, p1 - p0, layout.causal) if p1 > p0 else None
-            yield Block(start, end, i - first, p0, p1, mask)
-        first = i
+    for i in range(1, len(segments) + 1):
+        if i == len(segments) or _length(segments[i]) != _length(segments[first]):
+            yield Block(segments[first][0], segments[i - 1][1], i - first, 0, 0, None)
+            first = i
+
+
+def _length(span: Span) -> int:
+    return span[1] - span[0]
 
 
 def _branch_mask(bounds: np.ndarray, prefix_length: int, causal: bool) -> torch.Tensor:
