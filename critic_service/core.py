@@ -23,7 +23,7 @@ from critic_service.desk import Desk
 from critic_service.errors import InvalidRequest
 from critic_service.info import service_info, versions
 from critic_service.intake import Intake, Part
-from critic_service.judge import Judge, PreparedClip
+from critic_service.judge import CountingJudge, Judge, PreparedClip
 from critic_service.metrics import Metrics
 from critic_service.replies import (
     all_failed,
@@ -80,6 +80,8 @@ class CriticCore:
         self._fingerprint = wire_fingerprint(judge.fingerprint)
         self.metrics.watch("queue_items", "Items that wait", lambda: self.desk.queued_items)
         self.metrics.watch("queue_tokens", "Tokens that wait", lambda: self.desk.queued_tokens)
+        if isinstance(judge, CountingJudge):
+            self.metrics.watch_engine(lambda: judge.engine_stats)
 
     def start(self) -> None:
         """Begin to work, on the running event loop."""

@@ -147,6 +147,7 @@ STATUS: dict[type[critic.CriticError], int] = {
     critic.NotAnswered: 500,
     critic.CheckpointError: 500,
     critic.EngineError: 503,
+    critic.OutOfMemory: 413,
     ServiceError: 500,
     MalformedRequest: 400,
     Unauthenticated: 401,
@@ -168,11 +169,12 @@ STATUS: dict[type[critic.CriticError], int] = {
 def status_of(error: critic.CriticError) -> int:
     """Return the HTTP status of an error: its class's row, else that of its nearest base.
 
-    An engine's error that is not worth a retry is a plain 500.
+    An engine's error that is not worth a retry, and has no row of its own, is a plain 500.
     """
-    if isinstance(error, critic.EngineError) and not error.retryable:
+    kind = next(kind for kind in type(error).__mro__ if kind in STATUS)
+    if kind is critic.EngineError and not error.retryable:
         return 500
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return STATUS[kind]
 
 
 def as_critic_error(error: BaseException) -> critic.CriticError:

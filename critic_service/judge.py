@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from critic_models.errors import CriticError
 from critic_models.types import Clip, Fingerprint, Preference, Score
@@ -59,11 +59,43 @@ class WorkItem(Protocol):
 Answers = Any
 
 
+class CacheStats(Protocol):
+    """What the engine's cache of encoded clips did, and holds."""
+
+    @property
+    def hits(self) -> int: ...
+    @property
+    def misses(self) -> int: ...
+    @property
+    def num_bytes(self) -> int: ...
+
+
+class EngineStats(Protocol):
+    """What an engine did so far, and its present budget."""
+
+    @property
+    def forwards(self) -> int: ...
+    @property
+    def out_of_memory(self) -> int: ...
+    @property
+    def max_batch_tokens(self) -> int: ...
+    @property
+    def vision_cache(self) -> CacheStats: ...
+
+
+@runtime_checkable
+class CountingJudge(Protocol):
+    """A critic whose engine counts what it does; the counts may be read from any thread."""
+
+    @property
+    def engine_stats(self) -> EngineStats: ...
+
+
 class Judge(Protocol):
     """A critic, ready to judge. `run` is for one thread at a time, the rest for any thread."""
 
-    max_batch_tokens: int
-
+    @property
+    def max_batch_tokens(self) -> int: ...
     @property
     def name(self) -> str: ...
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from prometheus_client import (
@@ -14,6 +15,9 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
+
+from critic_service.judge import EngineStats
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -23,6 +27,22 @@ SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 3
 ITEMS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 TOKENS = tuple(float(2**power) for power in range(7, 20))
 SHARES = tuple(step / 20 for step in range(1, 21))
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A counter that is read from elsewhere when it is asked for."""
+
+    name: str
+    description: str
+    label: str
+    counts: Callable[[], Mapping[str, float]]
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self.name, self.description, labels=[self.label])
+        for value, count in self.counts().items():
+            family.add_metric([value], count)
+        yield family
 
 
 class Metrics:
@@ -78,6 +98,37 @@ class Metrics:
     def watch(self, name: str, description: str, value: Callable[[], float]) -> None:
         """Add a gauge `critic_<name>` that is read when it is asked for."""
         Gauge(f"critic_{name}", description, registry=self._registry).set_function(value)
+
+    def watch_counts(
+        self, name: str, description: str, label: str, counts: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Add a counter `critic_<name>` that somebody else counts, by a label of a known set."""
+        self._registry.register(_Counted(f"critic_{name}", description, label, counts))
+
+    def watch_engine(self, stats: Callable[[], EngineStats]) -> None:
+        """Add what an engine counts: its forwards, its budget, its cache of encoded clips."""
+        self.watch_counts(
+            "engine_forwards",
+            "Forwards by outcome",
+            "outcome",
+            lambda: {"answered": stats().forwards, "out_of_memory": stats().out_of_memory},
+        )
+        self.watch_counts(
+            "vision_cache_lookups",
+            "Clips of forwards, by whether their encoding was kept from an earlier one",
+            "outcome",
+            lambda: {"hit": stats().vision_cache.hits, "miss": stats().vision_cache.misses},
+        )
+        self.watch(
+            "engine_budget_tokens",
+            "Present budget of one forward, in tokens",
+            lambda: stats().max_batch_tokens,
+        )
+        self.watch(
+            "vision_cache_bytes",
+            "Encoded clips that are kept, in bytes",
+            lambda: stats().vision_cache.num_bytes,
+        )
 
     def on_request(self, call: str, status: int, seconds: float) -> None:
         """Count an answered call; `call` must be of a known set."""

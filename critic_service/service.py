@@ -82,4 +82,6 @@ class CriticService:
 def _load(settings: Settings) -> Judge:
     from critic_models.judging import Judge
 
-    return Judge.load(settings.checkpoint, settings.device, settings.dtype)
+    return Judge.load(
+        settings.checkpoint, settings.device, settings.dtype, settings.engine_options()
+    )

@@ -12,9 +12,12 @@ import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from critic_models.video.limits import ClipLimits
+
+if TYPE_CHECKING:
+    from critic_models.engine import EngineOptions
 
 PREFIX = "CRITIC_"
 CLIP_PREFIX = "CRITIC_CLIP_"
@@ -45,11 +48,13 @@ class Settings:
         checkpoint: the critic: an embedded name, or the path of a checkpoint.
         device: `auto`, `cpu`, `cuda` or `cuda:<index>`.
         dtype: `auto`, `float32`, `bfloat16` or `float64`.
+        attention, elementwise, frame_patches, vision_cache_bytes, deterministic: how the engine
+            runs; see `critic_models.engine.options.EngineOptions`, whose defaults they have.
         api_key: what callers must send; None lets everybody in.
         max_body_bytes: one request's body.
         max_held_body_bytes: bodies of all calls in progress together.
         max_queue_tokens: backlog above which calls are refused; None takes 64 batches' worth.
-        max_batch_tokens: budget of one forward; None takes the critic's own.
+        max_batch_tokens: budget of one forward; None takes what fits on the critic's device.
         max_batch_items: items of one forward.
         linger_ms: how long a lone item waits for company.
         decode_threads: clips that are decoded at once.
@@ -63,6 +68,11 @@ class Settings:
     checkpoint: str = "critic-nano"
     device: str = "auto"
     dtype: str = "auto"
+    attention: str = "auto"
+    elementwise: str = "auto"
+    frame_patches: str = "auto"
+    vision_cache_bytes: int | None = None
+    deterministic: bool = False
     api_key: str | None = field(default=None, repr=False)
     max_body_bytes: int = 256 * MIB
     max_held_body_bytes: int = 1024 * MIB
@@ -78,12 +88,10 @@ class Settings:
     clip: ClipLimits = field(default_factory=ClipLimits)
 
     def __post_init__(self) -> None:
-        for name in _MAY_BE_ZERO:
-            _require(name, getattr(self, name), at_least_zero=True)
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(value, int | float) and each.name not in _MAY_BE_ZERO:
-                _require(each.name, value, at_least_zero=False)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                _require(each.name, value, at_least_zero=each.name in _MAY_BE_ZERO)
         for each in fields(self.clip):
             _require(f"clip.{each.name}", getattr(self.clip, each.name), at_least_zero=False)
         if self.api_key is not None and not re.fullmatch(r"[\x21-\x7e]{8,512}", self.api_key):
@@ -122,8 +130,20 @@ class Settings:
             chosen[name.removeprefix(prefix).lower()] = readers[name](name, value)
         return cls(**own, clip=ClipLimits(**clip))
 
+    def engine_options(self) -> EngineOptions:
+        """Return what of this is the engine's; imports torch.
 
-_MAY_BE_ZERO = frozenset({"linger_ms", "pre_drain_s", "drain_s"})
+        Raises:
+            UnknownName: an implementation that does not exist was asked for.
+        """
+        from critic_models.engine import EngineOptions
+
+        names = {each.name for each in fields(EngineOptions)}
+        return EngineOptions(**{name: getattr(self, name) for name in names})
+
+
+_MAY_BE_ZERO = frozenset({"linger_ms", "pre_drain_s", "drain_s", "vision_cache_bytes"})
+_SWITCH = {"1": True, "true": True, "0": False, "false": False}
 
 
 def _is_announced(name: str, value: str) -> bool:
@@ -161,7 +181,15 @@ def _read_text(name: str, text: str) -> str:
     return text
 
 
+def _read_switch(name: str, text: str) -> bool:
+    try:
+        return _SWITCH[text.lower()]
+    except KeyError:
+        raise SettingsError(f"{name} must be one of {', '.join(_SWITCH)}, not {text!r}") from None
+
+
 _READERS: dict[type, Callable[[str, str], Any]] = {
+    bool: _read_switch,
     int: lambda name, text: _read_number(name, text, int, "8"),
     float: lambda name, text: _read_number(name, text, float, "1.5"),
     str: _read_text,

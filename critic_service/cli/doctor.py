@@ -98,8 +98,8 @@ def look_at_packages() -> Iterator[Finding]:
             yield Finding(name, "broken", "not installed", "install critic-service again")
     for name, purpose in (
         ("critic-client", "for --server and `critic demo`"),
-        ("triton", "only for `make test-kernels`: serving uses torch's own attention"),
-        ("flash-attn", "not needed: serving uses torch's own attention"),
+        ("triton", "serves on a GPU; comes with a CUDA build of torch"),
+        ("flash-attn", "not needed: only for CRITIC_ATTENTION=flash"),
     ):
         version = _version(name)
         state: State = "ok" if version is not None else "absent"

@@ -50,7 +50,12 @@ class InProcess:
         disable_progress_bar()
         try:
             with progress(f"loading {checkpoint}"):
-                judge = Judge.load(checkpoint, device or settings.device, settings.dtype)
+                judge = Judge.load(
+                    checkpoint,
+                    device or settings.device,
+                    settings.dtype,
+                    settings.engine_options(),
+                )
         except CriticError as error:
             raise _as_failure(error, uuid.uuid4().hex) from error
         self._loop = asyncio.new_event_loop()

@@ -11,6 +11,7 @@
     ├── NotAnswered                 the critic put too little probability on its answer tokens
     ├── CheckpointError             a checkpoint is incomplete, unsafe or of an unknown kind
     └── EngineError                 a forward failed; `retryable` says whether again may help
+        └── OutOfMemory             one item does not fit on the device, even alone
 
 Every error carries facts for a machine in `details` and a sentence for a person that says what was
 wrong and what is allowed. A door maps the classes to its own status codes in one table.
@@ -92,3 +93,10 @@ class EngineError(CriticError):
 
     code = "engine_error"
     retryable = True
+
+
+class OutOfMemory(EngineError):
+    """One item does not fit on the device, even alone; the same item again cannot help."""
+
+    code = "out_of_memory"
+    retryable = False

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import importlib.metadata
-import platform
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from critic_models.engine import Answers, Branch, Engine, WorkItem
+from critic_models.engine import (
+    Answers,
+    Branch,
+    DecidedOptions,
+    Engine,
+    EngineOptions,
+    EngineStats,
+    WorkItem,
+)
+from critic_models.engine.device import choose_device, choose_dtype, device_name
+from critic_models.engine.memory import peak_bytes
 from critic_models.errors import CheckpointError, CriticError, PromptError, UnknownName
 from critic_models.types import Clip, Fingerprint, Preference, Score
 from critic_models.video.sampling import Sampling
 from critic_models.vlm.criteria import Criterion
-from critic_models.vlm.model import ATTENTION, CriticModel, load_model
+from critic_models.vlm.model import CriticModel, load_model
 from critic_models.vlm.patches import PreparedClip, prepare_clip
+from critic_models.vlm.plug import ATTENTION
 from critic_models.vlm.positions import prefix_positions
 from critic_models.vlm.prompts import (
     build_branch,
@@ -31,8 +42,8 @@ EMBEDDED_CRITICS = Path(__file__).parent / "critics"
 EMBEDDED = {"critic-nano": EMBEDDED_CRITICS / "critic_nano"}
 DEFAULT_CRITIC = "critic-nano"
 MAX_QUESTION_TOKENS = 2_048
-_MAX_BATCH_TOKENS = {"cpu": 8_192, "cuda": 65_536}
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+FORWARDS_PER_RUN = {"cpu": 1, "cuda": 2}
+"""On a GPU the batch of the second forward goes up while the first one is computed."""
 
 
 class Judge:
@@ -46,13 +57,22 @@ class Judge:
         tokenizer: its tokenizer.
         spec: its questions, sampling and calibration.
         revision: hash of its weights.
+        options: of the engine; None takes what suits the network's device. How the network itself
+            runs was decided when it was built.
     """
 
     def __init__(
-        self, model: CriticModel, tokenizer: PromptTokenizer, spec: CriticSpec, revision: str
+        self,
+        model: CriticModel,
+        tokenizer: PromptTokenizer,
+        spec: CriticSpec,
+        revision: str,
+        options: DecidedOptions | None = None,
     ) -> None:
+        options = options or EngineOptions().on(model.device, model.dtype)
         self.spec = spec
         self.revision = revision
+        self._cut_patches = options.frame_patches == "reference"
         self._model = model
         self._tokenizer = tokenizer
         self._shape = model.vision_shape
@@ -61,22 +81,32 @@ class Judge:
             for name, criterion in spec.criteria.items()
         }
         self._pairwise_ids = tuple(tokenizer.answer_ids(spec.pairwise_answers))
-        self.max_batch_tokens = _MAX_BATCH_TOKENS[model.device.type]
-        self._engine = Engine(model, self.max_batch_tokens)
+        self._engine = Engine(
+            model,
+            options.max_batch_tokens,
+            vision_cache_bytes=options.vision_cache_bytes,
+            frame_patches=options.frame_patches,
+        )
 
     @classmethod
     def load(
-        cls, name_or_path: str = DEFAULT_CRITIC, device: str = "auto", dtype: str = "auto"
+        cls,
+        name_or_path: str = DEFAULT_CRITIC,
+        device: str = "auto",
+        dtype: str = "auto",
+        options: EngineOptions | None = None,
     ) -> Judge:
         """Load an embedded critic by name, or any supported checkpoint from a directory.
 
         Args:
             device: `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:1`.
             dtype: `auto` (float32 on a CPU, bfloat16 on a GPU), `float32`, `bfloat16`, `float64`.
+            options: how its engine runs; None takes the defaults.
 
         Raises:
-            UnknownName: for a critic, device or dtype that does not exist here.
+            UnknownName: for a critic, device, dtype or option that does not exist here.
             CheckpointError: for a checkpoint that cannot be used.
+            EngineError: where a first forward, on a GPU, failed.
         """
         directory = EMBEDDED.get(name_or_path, Path(name_or_path))
         if not directory.is_dir():
@@ -85,12 +115,24 @@ class Judge:
                 "directory with a checkpoint",
                 allowed=sorted(EMBEDDED),
             )
-        where = _device(device)
-        model, revision = load_model(directory, where, _dtype(dtype, where))
+        where = choose_device(device)
+        weights = choose_dtype(dtype, where)
+        decided = (options or EngineOptions()).on(where, weights)
+        model, revision = load_model(
+            directory,
+            where,
+            weights,
+            decided.attention,
+            elementwise=decided.elementwise,
+            deterministic=decided.deterministic,
+        )
         tokenizer = PromptTokenizer.from_directory(directory)
         if tokenizer.vocab_size > model.network.lm_head.weight.shape[0]:
             raise CheckpointError(f"{directory}: the tokenizer has more tokens than the network")
-        return cls(model, tokenizer, load_spec(directory, model.family), revision)
+        judge = cls(model, tokenizer, load_spec(directory, model.family), revision, decided)
+        if where.type == "cuda":
+            judge._engine.warm_up(partial(peak_bytes, where))
+        return judge
 
     @property
     def name(self) -> str:
@@ -99,6 +141,16 @@ class Judge:
     @property
     def sampling(self) -> Sampling:
         return self.spec.sampling
+
+    @property
+    def max_batch_tokens(self) -> int:
+        """What one `run` should be given: the token budget of one forward, or of a few."""
+        return FORWARDS_PER_RUN[self._model.device.type] * self._engine.max_batch_tokens
+
+    @property
+    def engine_stats(self) -> EngineStats:
+        """What the engine did so far; may be read from any thread."""
+        return self._engine.stats
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -113,8 +165,8 @@ class Judge:
             positions=spec.positions,
             calibration=spec.calibration_hash,
             dtype=str(self._model.dtype).removeprefix("torch."),
-            device=_device_name(self._model.device),
-            attention=f"{ATTENTION}/{self._model.attention}",
+            device=device_name(self._model.device),
+            attention=f"{ATTENTION}/{self._model.numerics}",
             versions={
                 "critic-service": _version("critic-service"),
                 "torch": torch.__version__,
@@ -140,8 +192,14 @@ class Judge:
         return [self.spec.criteria[name] for name in chosen]
 
     def prepare(self, clip: Clip) -> PreparedClip:
-        """Resize a clip and cut it into patches, by this critic's rules."""
-        return prepare_clip(clip, self.spec, self._model.family, self._shape)
+        """Make a clip ready by this critic's rules; where the GPU cuts patches, keep its frames."""
+        return prepare_clip(
+            clip,
+            self.spec,
+            self._model.family,
+            self._shape,
+            cut_patches=self._cut_patches,
+        )
 
     def pointwise(
         self, clip: PreparedClip, prompt: str | None, criteria: Sequence[str] | None = None
@@ -238,34 +296,6 @@ class Judge:
             prefix, family, self.spec.positions, self._shape.tokens_per_second
         )
         return WorkItem(clips, prefix, positions, start, tuple(branches))
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UnknownName(f"no device {name!r}; use auto, cpu, cuda or cuda:N") from error
-    if device.type not in _MAX_BATCH_TOKENS:
-        raise UnknownName(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UnknownName(f"device {name!r} was asked for, but torch sees no CUDA device")
-    return device
-
-
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    if name not in _DTYPES:
-        raise UnknownName(f"no dtype {name!r}; use auto or one of {', '.join(_DTYPES)}")
-    return _DTYPES[name]
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"cuda:{torch.cuda.get_device_name(device)}"
-    return f"cpu:{platform.machine()}"
 
 
 def _version(distribution: str) -> str:

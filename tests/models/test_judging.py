@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from critic_models.engine import Engine, EngineOptions
+from critic_models.engine.budget import MOST_TOKENS
 from critic_models.errors import CheckpointError, PromptError, UnknownName
 from critic_models.judging import Judge
 from critic_models.types import Clip
@@ -73,6 +76,64 @@ def test_neighbours_do_not_move_a_score(judge: Judge) -> None:
     shuffled = np.asarray(raw_scores(judge, neighbours[::-1]))
     assert np.abs(shuffled[::-1] - together).max() < 2e-5
     assert np.abs(together[0] - together[1]).max() > 1e-2, "other clips must score differently"
+
+
+@pytest.mark.parametrize("model_type", FAMILY_NAMES)
+def test_a_deterministic_judge_is_moved_by_no_neighbour(model_type: str, tmp_path: Path) -> None:
+    directory = str(save_tiny_checkpoint(tmp_path / model_type, model_type))
+    judge = Judge.load(directory, "cpu", options=EngineOptions(deterministic=True))
+    assert judge.fingerprint.attention == "critic_flash_segmented/reference+deterministic"
+    neighbours = [clip(2, 9, 120, 50), clip(1), clip(3, 3)]
+    together = raw_scores(judge, neighbours)
+    assert together == [raw_scores(judge, [each])[0] for each in neighbours]
+    assert together == raw_scores(judge, neighbours[::-1])[::-1]
+
+
+def test_a_clip_asked_about_again_is_not_encoded_again(judge: Judge) -> None:
+    before = judge.engine_stats.vision_cache
+    fresh = [clip(101), clip(102)]
+    once = raw_scores(judge, fresh)
+    assert raw_scores(judge, fresh) == once
+    after = judge.engine_stats.vision_cache
+    assert (after.hits - before.hits, after.misses - before.misses) == (2, 2)
+    assert after.num_bytes > before.num_bytes
+
+
+def test_options_reach_the_engine(directory: Path) -> None:
+    options = EngineOptions(max_batch_tokens=300, vision_cache_bytes=0)
+    judge = Judge.load(str(directory), "cpu", "float32", options)
+    assert judge.max_batch_tokens == 300
+    raw_scores(judge, [clip(1), clip(2), clip(1)])
+    stats = judge.engine_stats
+    assert stats.forwards > 1
+    assert stats.max_batch_tokens == 300
+    assert stats.vision_cache.max_bytes == 0
+    assert Judge.load(str(directory), "cpu").max_batch_tokens == MOST_TOKENS["cpu"]
+
+
+def test_what_was_chosen_runs_or_loading_fails(directory: Path) -> None:
+    with pytest.raises(CheckpointError, match="attention 'flash' cannot run"):
+        Judge.load(str(directory), "cpu", options=EngineOptions(attention="flash"))
+    with pytest.raises(UnknownName, match="needs a CUDA device"):
+        Judge.load(str(directory), "cpu", options=EngineOptions(frame_patches="triton"))
+
+
+def test_frames_cut_by_the_engine_score_as_patches_cut_before(judge: Judge) -> None:
+    """The way of a GPU, to which frames go as they are, on a CPU."""
+    clips = [clip(1), clip(2, 9, 120, 50), clip(3, 3)]
+    expected = raw_scores(judge, clips)
+    as_frames = Judge(
+        judge._model,
+        judge._tokenizer,
+        judge.spec,
+        judge.revision,
+        replace(EngineOptions().on(judge._model.device, torch.float32), frame_patches="triton"),
+    )
+    as_frames._engine = Engine(judge._model, 1 << 20, frame_patches="reference")
+    prepared = as_frames.prepare(clips[0])
+    assert prepared.patches is None
+    assert prepared.frames is not None
+    assert raw_scores(as_frames, clips) == expected
 
 
 def test_the_prompt_moves_only_what_asks_for_it(judge: Judge) -> None:

@@ -51,6 +51,7 @@ def test_codes_tell_classes_apart() -> None:
         (critic.PromptError("x"), 422),
         (critic.UnknownName("x"), 422),
         (critic.EngineError("x"), 503),
+        (critic.OutOfMemory("x"), 413),
         (errors.MalformedRequest("x"), 400),
         (errors.Unauthenticated("x"), 401),
         (errors.BodyTooLarge("x"), 413),

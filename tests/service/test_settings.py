@@ -3,6 +3,8 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError, fields
 
 import pytest
+from critic_models.engine import EngineOptions
+from critic_models.errors import UnknownName
 from critic_models.video.limits import ClipLimits
 
 from critic_service.settings import Settings, SettingsError
@@ -20,6 +22,11 @@ def test_every_field_is_read() -> None:
             "CRITIC_API_KEY": "open sesame".replace(" ", "-"),
             "CRITIC_MAX_BODY_BYTES": "1000",
             "CRITIC_MAX_BATCH_TOKENS": "77",
+            "CRITIC_ATTENTION": "reference",
+            "CRITIC_ELEMENTWISE": "none",
+            "CRITIC_FRAME_PATCHES": "reference",
+            "CRITIC_VISION_CACHE_BYTES": "0",
+            "CRITIC_DETERMINISTIC": "True",
             "CRITIC_LINGER_MS": "0",
             "CRITIC_DRAIN_S": "2.5",
             "CRITIC_CLIP_MAX_SIDE": "640",
@@ -31,9 +38,32 @@ def test_every_field_is_read() -> None:
     assert settings.api_key == "open-sesame"
     assert settings.max_body_bytes == 1000
     assert settings.max_batch_tokens == 77
+    assert settings.engine_options() == EngineOptions(
+        attention="reference",
+        elementwise="none",
+        frame_patches="reference",
+        max_batch_tokens=77,
+        vision_cache_bytes=0,
+        deterministic=True,
+    )
     assert settings.linger_ms == 0
     assert settings.drain_s == 2.5
     assert settings.clip == ClipLimits(max_side=640, max_duration_s=12.5)
+
+
+def test_the_engine_has_its_own_defaults() -> None:
+    assert Settings().engine_options() == EngineOptions()
+
+
+@pytest.mark.parametrize(("text", "on"), [("1", True), ("TRUE", True), ("0", False)])
+def test_a_switch_is_read(text: str, on: bool) -> None:
+    assert Settings.from_environment({"CRITIC_DETERMINISTIC": text}).deterministic is on
+
+
+def test_an_implementation_that_does_not_exist_is_refused() -> None:
+    settings = Settings.from_environment({"CRITIC_ATTENTION": "abacus"})
+    with pytest.raises(UnknownName, match="no attention 'abacus'; use one of auto, reference"):
+        settings.engine_options()
 
 
 def test_an_unknown_variable_is_refused_with_the_list_of_allowed_ones() -> None:
@@ -78,6 +108,10 @@ def test_a_port_that_a_person_set_is_refused() -> None:
         ("CRITIC_REQUEST_TIMEOUT_S", "nan"),
         ("CRITIC_REQUEST_TIMEOUT_S", "inf"),
         ("CRITIC_LINGER_MS", "-0.1"),
+        ("CRITIC_VISION_CACHE_BYTES", "-1"),
+        ("CRITIC_MAX_BATCH_TOKENS", "0"),
+        ("CRITIC_DETERMINISTIC", "perhaps"),
+        ("CRITIC_DETERMINISTIC", ""),
         ("CRITIC_CHECKPOINT", " "),
         ("CRITIC_API_KEY", ""),
         ("CRITIC_API_KEY", "short"),

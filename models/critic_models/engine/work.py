@@ -45,8 +45,11 @@ class WorkItem:
 
     @property
     def prefix_key(self) -> tuple[str, ...]:
-        """Items with equal keys have equal prefixes, and share one in a batch.
+        """Items with equal keys have equal prefixes, and share one in a batch."""
+        return tuple(clip.key for clip in self.clips)
 
-        The patch grid belongs to it: the same bytes may have been prepared in two sizes.
-        """
-        return tuple(f"{clip.clip_id}:{clip.patch_grid}:{clip.grid.seconds}" for clip in self.clips)
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of frames that are cut into patches on the engine's device."""
+        frames = {clip.key: clip.frames for clip in self.clips if clip.frames is not None}
+        return sum(each.numel() for each in frames.values())

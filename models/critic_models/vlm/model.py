@@ -1,59 +1,40 @@
 """A checkpoint loaded as a critic's network: the vision tower and the language model, apart.
 
-The two parts of transformers' models are called separately, with positions and layouts computed
-here. Model code is not changed: attention is registered through transformers' public interface.
-Its name contains `flash` because that is how transformers decides to make one packed call per
-vision layer; a test holds that contract.
+The two parts of transformers' models are called separately, with positions, layouts and all that
+depends on the grids of clips computed here, so that a forward never waits for the device.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 import transformers
-from critic_kernels import SegmentLayout, segmented_attention
-from critic_kernels.segmented_attention.api import Impl
-from torch import nn
-from transformers import AttentionInterface
+from critic_kernels import SegmentLayout
+from critic_kernels.segmented_attention import Impl
 
 from critic_models.errors import CheckpointError
 from critic_models.vlm.families import Family, family_of
+from critic_models.vlm.features import VisionFeatures
+from critic_models.vlm.fused import use_fused
+from critic_models.vlm.invariance import TILE_ROWS, make_invariant, tiled_linear
 from critic_models.vlm.patches import VisionShape
+from critic_models.vlm.plug import (
+    require_attention,
+    use_deepstack_rows,
+    use_linear_patches,
+    use_segmented_attention,
+)
 from critic_models.vlm.spec import read_json_object
+from critic_models.vlm.vision_inputs import Grid, VisionInputs, vision_inputs
+from critic_models.vlm.vocabulary import AnswerLogits, Linear, answer_logits
 
-ATTENTION = "critic_flash_segmented"
-VOCABULARY_CHUNK = 16_384
-
-
-@dataclass(frozen=True, eq=False)
-class VisionFeatures:
-    """Output of the vision tower for the merged tokens of some clips.
-
-    Attributes:
-        tokens: `[N, hidden]`.
-        deepstack: features for the first layers of the language model, each `[N, hidden]`.
-    """
-
-    tokens: torch.Tensor
-    deepstack: tuple[torch.Tensor, ...]
-
-    def select(self, rows: torch.Tensor) -> VisionFeatures:
-        """Gather rows, in the order they appear in a packed sequence."""
-        return VisionFeatures(self.tokens[rows], tuple(d[rows] for d in self.deepstack))
-
-
-@dataclass(frozen=True, eq=False)
-class AnswerLogits:
-    """fp32 logits `[B, A]` of the answer tokens of `B` branches, and log-normalisers `[B]`."""
-
-    logits: torch.Tensor
-    log_normalizer: torch.Tensor
+ElementwiseImpl = Literal["none", "reference", "compile", "triton"]
 
 
 class CriticModel:
@@ -63,14 +44,38 @@ class CriticModel:
         network: one of the supported transformers models, in evaluation or training mode.
         family: what is specific to its architecture.
         attention: which implementation of segmented attention runs.
+        elementwise: which implementation of norms, rotary embeddings and activations runs; `none`
+            leaves transformers' own.
+        deterministic: whether a row's result may not depend on its neighbours, to the last bit;
+            for inference only.
+
+    Raises:
+        ValueError: where the network cannot be run so.
     """
 
-    def __init__(self, network: Any, family: Family, attention: Impl = "reference") -> None:
+    def __init__(
+        self,
+        network: Any,
+        family: Family,
+        attention: Impl = "reference",
+        *,
+        elementwise: ElementwiseImpl = "none",
+        deterministic: bool = False,
+    ) -> None:
         self.network = network
         self.attention = attention
+        self.elementwise = elementwise
+        self.deterministic = deterministic
         self.family = family
         self.config = network.config
-        _use_segmented_attention(network)
+        require_attention(network, attention)
+        use_segmented_attention(network)
+        use_linear_patches(network)
+        use_deepstack_rows(network)
+        if elementwise != "none":
+            use_fused(network, elementwise)
+        if deterministic:
+            make_invariant(network, self.device)
 
     @property
     def device(self) -> torch.device:
@@ -83,6 +88,16 @@ class CriticModel:
         return dtype
 
     @property
+    def numerics(self) -> str:
+        """What can change a number beside weights and dtype, as one word for a fingerprint."""
+        parts: list[str] = [self.attention]
+        if self.elementwise != "none":
+            parts.append(f"elementwise-{self.elementwise}")
+        if self.deterministic:
+            parts.append("deterministic")
+        return "+".join(parts)
+
+    @property
     def vision_shape(self) -> VisionShape:
         vision = self.config.vision_config
         return VisionShape(
@@ -92,21 +107,27 @@ class CriticModel:
             tokens_per_second=float(getattr(vision, "tokens_per_second", 1.0)),
         )
 
+    def vision_inputs(self, grids: Sequence[Grid]) -> VisionInputs:
+        """Compute, on the host, what the vision tower derives from `(t, h, w)` of its clips."""
+        return vision_inputs(self.network.model.visual, grids)
+
     def encode_clips(
-        self, patches: torch.Tensor, grids: Sequence[tuple[int, int, int]]
+        self,
+        patches: torch.Tensor,
+        grids: Sequence[Grid],
+        inputs: VisionInputs | None = None,
     ) -> VisionFeatures:
         """Run the vision tower once over the patches of many clips.
 
         Args:
             patches: `[N, C * tp * p * p]`, the clips one after another.
             grids: `(t, h, w)` of each, before merging.
+            inputs: what the tower derives from them, where it was computed, and brought to the
+                device, before.
         """
-        thw = torch.tensor(grids, dtype=torch.int64, device=self.device)
+        inputs = (inputs or self.vision_inputs(grids)).moved(lambda table: table.to(self.device))
         output = self.network.model.visual(
-            patches.to(self.device, self.dtype),
-            grid_thw=thw,
-            layouts=_vision_layouts(grids, self.config.vision_config),
-            impl=self.attention,
+            patches.to(self.device, self.dtype), **inputs.keywords, **self._attention
         )
         deepstack = getattr(output, "deepstack_features", None) or ()
         return VisionFeatures(output.pooler_output, tuple(deepstack))
@@ -137,10 +158,8 @@ class CriticModel:
         embedded = embedded.index_copy(0, rows, vision.tokens.to(embedded.dtype))
         deepstack: dict[str, Any] = {}
         if vision.deepstack:
-            is_visual = torch.zeros(1, len(ids), dtype=torch.bool, device=self.device)
-            is_visual[0, rows] = True
             deepstack = {
-                "visual_pos_masks": is_visual,
+                "visual_pos_masks": rows,
                 "deepstack_visual_embeds": list(vision.deepstack),
             }
         output = language(
@@ -149,7 +168,7 @@ class CriticModel:
             attention_mask=None,
             use_cache=False,
             layout=layout,
-            impl=self.attention,
+            **self._attention,
             **deepstack,
         )
         hidden: torch.Tensor = output.last_hidden_state[0]
@@ -162,29 +181,37 @@ class CriticModel:
             hidden: `[B, hidden]`, the last row of every branch.
             answer_ids: int64 `[B, A]`.
         """
+        linear: Linear = F.linear
+        if self.deterministic:
+            linear = partial(tiled_linear, bias=None, tile_rows=TILE_ROWS[self.device.type])
         weight = self.network.lm_head.weight
-        wide = torch.promote_types(weight.dtype, torch.float32)
-        state = hidden.to(wide)
-        rows = weight[answer_ids.to(self.device)].to(wide)
-        logits = torch.einsum("bh,bah->ba", state, rows)
-        chunks = [
-            torch.logsumexp(F.linear(state, chunk.to(wide)), dim=1)
-            for chunk in weight.split(VOCABULARY_CHUNK)
-        ]
-        return AnswerLogits(logits, torch.logsumexp(torch.stack(chunks), dim=0))
+        return answer_logits(hidden, weight, answer_ids.to(self.device), linear)
+
+    @property
+    def _attention(self) -> dict[str, Any]:
+        return {"impl": self.attention, "deterministic": self.deterministic}
 
 
 def load_model(
-    directory: Path, device: torch.device, dtype: torch.dtype
+    directory: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    attention: Impl = "reference",
+    *,
+    elementwise: ElementwiseImpl = "none",
+    deterministic: bool = False,
 ) -> tuple[CriticModel, str]:
     """Load a checkpoint from a local directory of safetensors.
+
+    Args:
+        attention, elementwise, deterministic: as for `CriticModel`.
 
     Returns:
         The model in evaluation mode, and the revision: a hash of configuration and weights.
 
     Raises:
-        CheckpointError: where files are missing, the architecture is unknown, or any weight would
-            have been left at its random initial value.
+        CheckpointError: where files are missing, the architecture is unknown, any weight would
+            have been left at its random initial value, or the network cannot be run as asked.
     """
     config_path = directory / "config.json"
     if not config_path.is_file():
@@ -208,7 +235,17 @@ def load_model(
             raise CheckpointError(
                 f"{directory} does not fit its architecture: {kind} {sorted(report[kind])[:5]}"
             )
-    return CriticModel(network.to(device).eval(), family), _revision(directory)
+    try:
+        model = CriticModel(
+            network.to(device).eval(),
+            family,
+            attention,
+            elementwise=elementwise,
+            deterministic=deterministic,
+        )
+    except ValueError as error:
+        raise CheckpointError(f"{directory} cannot be run like this: {error}") from error
+    return model, _revision(directory)
 
 
 def _revision(directory: Path) -> str:
@@ -220,59 +257,3 @@ def _revision(directory: Path) -> str:
         with path.open("rb") as file:
             digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
-
-
-def _use_segmented_attention(network: Any) -> None:
-    network.set_attn_implementation(
-        {"": "sdpa", "text_config": ATTENTION, "vision_config": ATTENTION}
-    )
-
-
-def _vision_layouts(grids: Sequence[tuple[int, int, int]], config: Any) -> dict[int, SegmentLayout]:
-    """Layouts of a vision tower, by their number of segments, as attention is told only lengths.
-
-    Attention never crosses temporal patches. A tower with windows has a second layout; were the
-    two numbers equal, every window would be a whole temporal patch and the layouts the same.
-    """
-    whole = [h * w for t, h, w in grids for _ in range(t)]
-    lengths = [whole]
-    if getattr(config, "window_size", None):
-        lengths.append([n for grid in grids for n in _window_lengths(grid, config)])
-    return {len(n): SegmentLayout.packed(n) for n in lengths}
-
-
-def _window_lengths(grid: tuple[int, int, int], config: Any) -> list[int]:
-    t, h, w = grid
-    merge = config.spatial_merge_size
-    side = config.window_size // merge // config.patch_size
-    heights = [min(side, h // merge - y) for y in range(0, h // merge, side)]
-    widths = [min(side, w // merge - x) for x in range(0, w // merge, side)]
-    return [y * x * merge * merge for y in heights for x in widths] * t
-
-
-def _attention(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    *,
-    scaling: float,
-    impl: Impl,
-    layout: SegmentLayout | None = None,
-    layouts: Mapping[int, SegmentLayout] | None = None,
-    cu_seq_lens_q: torch.Tensor | None = None,
-    **_: Any,
-) -> tuple[torch.Tensor, None]:
-    if attention_mask is not None:
-        raise RuntimeError("segmented attention takes a layout, never a mask")
-    if layout is None and layouts is not None and cu_seq_lens_q is not None:
-        layout = layouts[cu_seq_lens_q.shape[0] - 1]
-    if layout is None:
-        raise RuntimeError("segmented attention was called without a layout")
-    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
-    mixed = segmented_attention(q, k, v, layout, scaling, impl=impl)
-    return mixed[None], None
-
-
-AttentionInterface.register(ATTENTION, _attention)

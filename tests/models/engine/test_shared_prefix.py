@@ -12,60 +12,22 @@ import numpy as np
 import pytest
 import torch
 from critic_kernels import SegmentLayout
-from critic_models.engine import Branch, Engine, WorkItem, packing
+from critic_models.engine import Engine, WorkItem, packing
 from critic_models.vlm.families import FAMILIES
-from critic_models.vlm.patches import PreparedClip
-from critic_models.vlm.positions import PositionVersion, prefix_positions
-from critic_models.vlm.prompts import VisualGrid, build_branch, build_prefix
-from tiny_critics import FAMILY_NAMES, tiny_model, tiny_network, tokenizer
+from critic_models.vlm.positions import prefix_positions
+from critic_models.vlm.prompts import VisualGrid, build_prefix
+from engine_work import QUESTIONS, SECONDS_PER_PATCH, TOKENIZER, clip, item, numbers
+from tiny_critics import FAMILY_NAMES, tiny_model, tiny_network
 
-TOKENIZER = tokenizer()
-ANSWERS = ("yes", "no", "A")
-QUESTIONS = ("Is the video sharp?", "no", "Which of A or B is good, and at what time was it so?")
-# Whole seconds: transformers before 5.18 truncates them, and could not be the reference.
-SECONDS_PER_PATCH = 1.0
 EXACT_FP64, EXACT_FP32 = 1e-10, 1e-4
-
-
-def clip(
-    model_type: str, name: str = "one", grid: tuple[int, int, int] = (4, 4, 8), seed: int = 1
-) -> PreparedClip:
-    t, h, w = grid
-    patch = tiny_model(model_type).vision_shape.patch_size
-    generator = torch.Generator().manual_seed(seed)
-    patches = torch.randn(t * h * w, 6 * patch * patch, generator=generator, dtype=torch.float64)
-    seconds = tuple(0.1 + SECONDS_PER_PATCH * i for i in range(t))
-    return PreparedClip(
-        name, patches, grid, VisualGrid(t, h // 2, w // 2, seconds, SECONDS_PER_PATCH)
-    )
-
-
-def item(
-    model_type: str,
-    clips: Sequence[PreparedClip],
-    questions: Sequence[str] = QUESTIONS,
-    version: PositionVersion = "mrope-hf5",
-) -> WorkItem:
-    family = FAMILIES[model_type]
-    prefix = build_prefix(TOKENIZER, family, [c.grid for c in clips], family.system)
-    tokens_per_second = tiny_model(model_type).vision_shape.tokens_per_second
-    positions, start = prefix_positions(prefix, family, version, tokens_per_second)
-    ids = tuple(TOKENIZER.answer_ids(ANSWERS))
-    branches = tuple(Branch(q, build_branch(TOKENIZER, q), ANSWERS, ids) for q in questions)
-    return WorkItem(tuple(clips), prefix, positions, start, branches)
 
 
 def run(
     model_type: str, items: Sequence[WorkItem], dtype: torch.dtype = torch.float64
 ) -> np.ndarray:
     """Answer logits and log-normaliser of every branch, `[B, A + 1]`."""
-    answers = Engine(tiny_model(model_type, dtype), 1 << 20).run(items)
-    rows = [
-        [*a.logits, a.log_normalizer]
-        for of_item in answers
-        for a in of_item  # type: ignore[union-attr]
-    ]
-    return np.asarray(rows)
+    answered = numbers(Engine(tiny_model(model_type, dtype), 1 << 20).run(items))
+    return np.asarray([row for of_item in answered for row in of_item])
 
 
 def one_forward_per_question(
@@ -116,10 +78,8 @@ def test_the_kernel_in_the_whole_model(model_type: str) -> None:
     pytest.importorskip("triton", reason="triton is not installed: `make test-kernels`")
     work = [item(model_type, [clip(model_type)])]
     model = tiny_model(model_type, torch.float32, attention="triton")
-    (answers,) = Engine(model, 1 << 20).run(work)
-    assert isinstance(answers, tuple)
-    rows = np.asarray([[*a.logits, a.log_normalizer] for a in answers])
-    assert gap(rows, one_forward_per_question(model_type, work)) < EXACT_FP32
+    (rows,) = numbers(Engine(model, 1 << 20).run(work))
+    assert gap(np.asarray(rows), one_forward_per_question(model_type, work)) < EXACT_FP32
 
 
 @pytest.mark.parametrize("model_type", FAMILY_NAMES)
