@@ -10,6 +10,7 @@ import pytest
 from critic_models.errors import CheckpointError
 from critic_models.finetune.config import SMOKE, TrainConfig
 from critic_models.finetune.evaluate import Accuracy
+from critic_models.finetune.tuning.config import RowsConfig
 
 
 @pytest.fixture
@@ -42,6 +43,38 @@ def test_train_reads_a_configuration(run: Any, recipe: Any, tmp_path: Path) -> N
     assert (recipe[0][0].steps, recipe[0][0].minutes) == (7, None)
 
 
+def test_the_recipe_is_the_configuration_s_own(
+    run: Any, recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[RowsConfig, Path]] = []
+
+    def main(config: RowsConfig, out_dir: Path, progress: Any) -> dict[str, Any]:
+        calls.append((config, out_dir))
+        progress({"step": 50, "share": 0.5, "elapsed_s": 60.0, "loss": 0.5})
+        progress({"step": 50, "share": 0.5, "single clips: sharpness": 0.75})
+        single, pairs = {"sharpness": Accuracy(90, 100)}, {"beauty": Accuracy(8, 10)}
+        return {"single clips": single, "scores, with ties": pairs}
+
+    monkeypatch.setattr("critic_models.finetune.tuning.train.main", main)
+    path = tmp_path / "config.json"
+    content = {"recipe": "rows", "critic": "critic-nano", "rows": [{"path": "rows.jsonl"}]}
+    path.write_text(json.dumps(content))
+    done = run("train", path, "--out", tmp_path / "new")
+    assert done.exit_code == 0
+    ((config, out),) = calls
+    assert (config.critic, out) == ("critic-nano", tmp_path / "new")
+    assert config.rows[0].path == tmp_path / "rows.jsonl"
+    assert done.complaints[1] == " 50%  step 50, single clips: sharpness 0.750"
+    assert "0.800 (0.490 to 0.943)" in done.stdout
+    assert recipe == []
+    assert run("train", path, "--out", tmp_path, "--minutes", "3").exit_code == 2
+
+    path.write_text(json.dumps({"recipe": "world", "steps": 7, "minutes": None}))
+    assert run("train", path, "--out", tmp_path).exit_code == 0
+    assert recipe[0][0].steps == 7
+    assert len(calls) == 1
+
+
 def test_smoke_is_the_recipe_s_own(run: Any, recipe: Any, tmp_path: Path) -> None:
     assert run("train", "--smoke", "--out", tmp_path).exit_code == 0
     assert recipe[0][0] == SMOKE
@@ -49,7 +82,14 @@ def test_smoke_is_the_recipe_s_own(run: Any, recipe: Any, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [("{", "is not JSON"), ('{"stepz": 1}', "stepz"), ('{"minutes": null}', "needs a budget")],
+    [
+        ("{", "is not JSON"),
+        ("[]", "JSON object"),
+        ('{"stepz": 1}', "stepz"),
+        ('{"minutes": null}', "needs a budget"),
+        ('{"recipe": "word"}', "no recipe 'word'"),
+        ('{"recipe": "rows", "critic": "x", "rows": []}', "at least one file"),
+    ],
 )
 def test_a_bad_configuration_is_bad_usage(
     run: Any, recipe: Any, tmp_path: Path, content: str, complaint: str
