@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from critic_service.cli import demo, doctor, judge_commands, serve, train
+from critic_service.cli import audit, demo, doctor, judge_commands, label, serve, train
 
 app = typer.Typer(
     name="critic",
@@ -26,6 +26,8 @@ for _command in (
     judge_commands.info,
     serve.serve,
     train.train,
+    audit.audit,
+    label.label,
     doctor.doctor,
     demo.demo,
 ):

@@ -63,7 +63,7 @@ def score(
     """Score clips, each by itself."""
     with reporting(as_json):
         _check_files(files)
-        names = _names("--criteria", criteria)
+        names = split_names("--criteria", criteria)
         from critic_service.cli.backend import open_backend
         from critic_service.cli.batch import call_for_each, merge_scores
         from critic_service.cli.tables import score_table
@@ -100,7 +100,7 @@ def compare(
     """Say which of two clips is better."""
     with reporting(as_json):
         _check_files([a, b])
-        names = _names("--criteria", criteria)
+        names = split_names("--criteria", criteria)
         from critic_service.cli.backend import open_backend
         from critic_service.cli.tables import compare_table
 
@@ -133,7 +133,7 @@ def rank(
         _check_files(files)
         if len(files) < 2:
             raise bad_usage("ranking needs two files or more")
-        names = _names("--criteria", criteria)
+        names = split_names("--criteria", criteria)
         from critic_service.cli.backend import open_backend
         from critic_service.cli.tables import rank_table
 
@@ -166,7 +166,7 @@ def dimensions(
     """Measure clips without a critic."""
     with reporting(as_json):
         _check_files(files)
-        chosen = _names("--dimensions", names)
+        chosen = split_names("--dimensions", names)
         from critic_service.cli.backend import open_backend
         from critic_service.cli.batch import call_for_each, merge_dimensions
         from critic_service.cli.tables import dimensions_table
@@ -219,7 +219,7 @@ def _check_files(files: Sequence[Path]) -> None:
             raise bad_usage(f"{file} may not be read")
 
 
-def _names(option: str, text: str | None) -> list[str] | None:
+def split_names(option: str, text: str | None) -> list[str] | None:
     if text is None:
         return None
     names = [name.strip() for name in text.split(",")]

@@ -98,6 +98,31 @@ def read_samples(lines: Iterable[str]) -> Iterator[Sample | Reject]:
             yield Reject("", (), f"line {number}: {error}")
 
 
+def read_comparisons(lines: Iterable[str]) -> Iterator[Comparison | Reject]:
+    """Read JSON lines with `a` and `b`, samples without or with rewards, and three probabilities.
+
+    A line that is no comparison is a `Reject` that names the line; it stops nothing.
+    """
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line, parse_constant=_refuse)
+            if not isinstance(row, dict):
+                raise ValueError("a row must be a JSON object")
+            sides = [_number(name, row.get(name)) for name in ("p_win", "p_tie", "p_lose")]
+            win, tie, lose = (_required(side) for side in sides)
+            yield Comparison(_sample(row.get("a")), _sample(row.get("b")), win, tie, lose)
+        except (ValueError, TypeError) as error:
+            yield Reject("", (), f"line {number}: {error}")
+
+
+def _required(number: float | None) -> float:
+    if number is None:
+        raise ValueError("a comparison needs 'p_win', 'p_tie' and 'p_lose'")
+    return number
+
+
 def _sample(row: Any) -> Sample:
     if not isinstance(row, dict):
         raise ValueError("a row must be a JSON object")
