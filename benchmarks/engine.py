@@ -1,198 +1,238 @@
-"""Many questions about one clip: a shared-prefix forward against what people run today.
+"""Many questions about clips: shared-prefix forwards against what people run today.
 
-`one-by-one-sdpa` is stock transformers, one forward per question, the clip encoded every time.
-`kv-expand` is a well-written loop: the clip and its prompt once, the key-value cache repeated for
-every question, the questions as one padded batch. Weights are random; logits must agree first.
+Cases, for every model: 1, 16, 29 and 64 questions about one clip; `29-over-1`, the engine against
+itself; `packed-8`, 16 questions about each of 8 clips in one forward; `pair`, 8 questions about two
+clips in both orders. The baselines are described in `benchmarks.baselines`. Where one can use more
+than one attention the fastest counts, and the row names it. `variants-16` compares the engine's
+other attentions, other elementwise operations and its deterministic mode with its default.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-import transformers
-from critic_models.engine import Branch, Engine, WorkItem
-from critic_models.vlm.families import FAMILIES
-from critic_models.vlm.model import CriticModel
-from critic_models.vlm.patches import PreparedClip
-from critic_models.vlm.positions import prefix_positions
-from critic_models.vlm.prompts import Prefix, VisualGrid
+from critic_models.engine import WorkItem
 
+from benchmarks.floors import Rates, forward_parts, total_flops
 from benchmarks.measure import (
+    TIMING_S,
+    Finding,
+    Refusal,
     Row,
     commit,
-    count_flops,
+    copy_bandwidth,
     device_name,
     matrix_rate,
-    median_ms,
+    significant,
     versions,
 )
+from benchmarks.plan import Plan
+from benchmarks.shapes import Shape, default_shapes
+from benchmarks.subject import (
+    KV_EXPAND,
+    LOOPS,
+    Contender,
+    Failure,
+    Subject,
+    Trial,
+    Variant,
+    default_variant,
+    other_variants,
+)
+from benchmarks.workload import clip, work_item
 
-FAMILY = FAMILIES["qwen2_5_vl"]
-QUESTION_TOKENS, TEMPLATE_TOKENS = 30, 20
-QUESTIONS = (1, 16, 29, 64)
-AGREE_WITHIN = {torch.float32: 2e-3, torch.bfloat16: 0.25}
-VIDEO, START, END = 501, 502, 503
-ANSWERS = (3, 4)
-
-
-def config(size: str) -> transformers.Qwen2_5_VLConfig:
-    """`cpu`: 27 million parameters, for a processor; `7b`: the published shape, all layers."""
-    small = size == "cpu"
-    hidden, heads, kv_heads = (384, 6, 2) if small else (3584, 28, 4)
-    return transformers.Qwen2_5_VLConfig(
-        text_config={
-            "vocab_size": 512 if small else 152_064,
-            "hidden_size": hidden,
-            "intermediate_size": 1536 if small else 18_944,
-            "num_hidden_layers": 8 if small else 28,
-            "num_attention_heads": heads,
-            "num_key_value_heads": kv_heads,
-            "max_position_embeddings": 32_768,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 1e6,
-                "mrope_section": [8, 12, 12] if small else [16, 24, 24],
-            },
-            "initializer_range": 0.05,
-        },
-        vision_config={
-            "depth": 8 if small else 32,
-            "hidden_size": 320 if small else 1280,
-            "intermediate_size": 1024 if small else 3420,
-            "num_heads": 4 if small else 16,
-            "out_hidden_size": hidden,
-            "fullatt_block_indexes": [3, 7] if small else [7, 15, 23, 31],
-            "tokens_per_second": 2,
-        },
-        image_token_id=500,
-        video_token_id=VIDEO,
-        vision_start_token_id=START,
-        vision_end_token_id=END,
-        tie_word_embeddings=False,
-    )
+PACKED_CLIPS, PACKED_QUESTIONS, PAIR_QUESTIONS = 8, 16, 8
+ONE_QUESTION, CLIP_BY_CLIP = "questions-1", "clip-by-clip"
+VARIANTS = "variants-16"
+# A loop may take a minute for what takes the engine a second: it is timed less often.
+RIVAL_S = 8.0
 
 
-def build(size: str, device: torch.device, dtype: torch.dtype) -> torch.nn.Module:
-    torch.manual_seed(0)
-    previous = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        network = transformers.Qwen2_5_VLForConditionalGeneration._from_config(
-            config(size), attn_implementation="sdpa"
-        )
-    finally:
-        torch.set_default_dtype(previous)
-    return network.to(device).eval()
+@dataclass(frozen=True)
+class Case:
+    """A batch, and the names of what it is compared with."""
+
+    name: str
+    items: Sequence[WorkItem]
+    rivals: tuple[str, ...] = LOOPS
 
 
-def work(num_questions: int, grid: tuple[int, int, int], size: str) -> WorkItem:
-    """Questions of 30 tokens about one clip of `grid` patches, as token ids at random."""
-    rng = np.random.default_rng(0)
-    t, h, w = grid
-    visual = VisualGrid(t, h // 2, w // 2, tuple(float(i) for i in range(t)), 1.0)
-    words = rng.integers(5, 490, TEMPLATE_TOKENS)
-    ids = np.concatenate([words, [START], np.full(visual.num_tokens, VIDEO), [END]])
-    prefix = Prefix(ids, ids == VIDEO, (visual,))
-    positions, start = prefix_positions(prefix, FAMILY, "mrope-hf5", 2.0)
-    patches = torch.randn(t * h * w, 1176, generator=torch.Generator().manual_seed(0))
-    branches = tuple(
-        Branch(f"q{i}", rng.integers(5, 490, QUESTION_TOKENS), ("yes", "no"), ANSWERS)
-        for i in range(num_questions)
-    )
-    return WorkItem(
-        (PreparedClip("clip", patches, grid, visual),), prefix, positions, start, branches
-    )
+def cases(shape: Shape, device: torch.device, dtype: torch.dtype) -> list[Case]:
+    """List the cases of a model, the most telling first."""
+    clips = [clip(shape, seed, device, dtype) for seed in range(PACKED_CLIPS)]
+
+    def about(count: int) -> list[WorkItem]:
+        return [work_item(shape, clips[:1], count)]
+
+    packed = [work_item(shape, [each], PACKED_QUESTIONS) for each in clips]
+    pair = [work_item(shape, order, PAIR_QUESTIONS) for order in (clips[:2], clips[1::-1])]
+    return [
+        Case("questions-29", about(29)),
+        Case("29-over-1", about(29), (ONE_QUESTION,)),
+        Case("packed-8", packed, (KV_EXPAND, CLIP_BY_CLIP)),
+        Case("questions-16", about(16)),
+        Case("questions-64", about(64)),
+        Case("questions-1", about(1)),
+        Case("pair", pair),
+        Case(VARIANTS, about(16), ()),
+    ]
 
 
-@torch.inference_mode()
-def one_by_one(network: torch.nn.Module, item: WorkItem) -> torch.Tensor:
-    clip, device = item.clips[0], network.device
-    rows = []
-    for branch in item.branches:
-        ids = torch.from_numpy(np.concatenate([item.prefix.ids, branch.ids]))[None].to(device)
-        logits = network(
-            input_ids=ids,
-            pixel_values_videos=clip.patches.to(device, network.dtype),
-            video_grid_thw=torch.tensor([clip.patch_grid], device=device),
-            second_per_grid_ts=torch.ones(1, device=device),
-            mm_token_type_ids=(ids == VIDEO).int() * 2,
-            use_cache=False,
-            logits_to_keep=1,
-        ).logits
-        rows.append(logits[0, -1, list(ANSWERS)].float())
-    return torch.stack(rows)
+def run(
+    device: torch.device,
+    dtype: torch.dtype,
+    repeats: int,
+    plan: Plan | None = None,
+    shapes: Sequence[Shape] = (),
+    max_layers: int | None = None,
+) -> Iterator[Finding]:
+    """Measure models in turn; one row for each baseline of each case.
+
+    Args:
+        plan: which cases to start; all of them by default.
+        shapes: models; by default those that suit the device.
+        max_layers: cut the two halves of every model to so many layers.
+    """
+    plan = plan or Plan()
+    rates = Rates(matrix_rate(device, dtype), copy_bandwidth(device))
+    for shape in shapes or default_shapes(device):
+        chosen = [case for case in cases(shape, device, dtype) if plan.asks_for(case.name)]
+        if plan.out_of_time:
+            plan.skipped += [f"{shape.name}/{case.name}" for case in chosen]
+        elif chosen:
+            subject = Subject(shape, device, dtype, [c.items for c in chosen], max_layers)
+            yield from Bench(subject, repeats, rates).run(chosen, plan)
 
 
-@torch.inference_mode()
-def kv_expand(network: torch.nn.Module, item: WorkItem) -> torch.Tensor:
-    clip, device, core = item.clips[0], network.device, network.model
-    ids = torch.from_numpy(item.prefix.ids).to(device)
-    grid = torch.tensor([clip.patch_grid], device=device)
-    seen = core.visual(clip.patches.to(device, network.dtype), grid_thw=grid).pooler_output
-    embedded = core.language_model.embed_tokens(ids)
-    embedded[ids == VIDEO] = seen.to(embedded.dtype)
-    cache = transformers.DynamicCache(config=network.config.text_config)
-    core.language_model(
-        inputs_embeds=embedded[None],
-        position_ids=torch.from_numpy(item.prefix_positions).to(device)[:, None],
-        past_key_values=cache,
-        use_cache=True,
-    )
-    count = len(item.branches)
-    cache.batch_repeat_interleave(count)
-    questions = torch.from_numpy(np.stack([b.ids for b in item.branches])).to(device)
-    steps = torch.arange(questions.shape[1], device=device) + item.branch_start
-    hidden = core.language_model(
-        input_ids=questions,
-        position_ids=steps.view(1, 1, -1).expand(3, count, -1),
-        past_key_values=cache,
-        use_cache=True,
-    ).last_hidden_state[:, -1]
-    return torch.nn.functional.linear(hidden, network.lm_head.weight[list(ANSWERS)]).float()
+class Bench:
+    """The cases of one model, and the rows they become."""
 
+    def __init__(self, subject: Subject, repeats: int, rates: Rates) -> None:
+        self.subject = subject
+        self.repeats = repeats
+        self.rates = rates
 
-def ours(engine: Engine, item: WorkItem) -> torch.Tensor:
-    (answers,) = engine.run([item])
-    if isinstance(answers, Exception):
-        raise answers
-    return torch.tensor([a.logits for a in answers])
+    def run(self, chosen: Sequence[Case], plan: Plan) -> Iterator[Finding]:
+        first = default_variant(self.subject.device, self.subject.dtype)
+        engine = self.subject.engine(first)
+        for case in chosen:
+            if case.name == VARIANTS:
+                yield from self._variants(case, first, engine, plan)
+            elif plan.starts(case.name, f"{self.subject.label}/{case.name}"):
+                yield from self._case(case, engine)
 
+    def _case(self, case: Case, engine: Contender) -> Iterator[Finding]:
+        mine = self.subject.trial(engine, case.items, self.repeats, TIMING_S)
+        if isinstance(mine, Failure):
+            yield self._refusal(case, mine)
+            return
+        for name in case.rivals:
+            rivals, items = self._rivals(name, engine, case.items)
+            yield from self._against(case, mine, name, rivals, items)
 
-def run(device: torch.device, dtype: torch.dtype, repeats: int) -> Iterator[Row]:
-    """Measure all cases; one row for each baseline of each number of questions."""
-    size, grid = ("cpu", (4, 32, 32)) if device.type == "cpu" else ("7b", (8, 32, 32))
-    stock, network = build(size, device, dtype), build(size, device, dtype)
-    engine = Engine(CriticModel(network, FAMILY), max_batch_tokens=1 << 20)
-    rate = matrix_rate(device, dtype)
-    for count in QUESTIONS:
-        item = work(count, grid, size)
-        rivals = {
-            "one-by-one-sdpa": lambda item=item: one_by_one(stock, item),
-            "kv-expand": lambda item=item: kv_expand(stock, item),
-        }
-        mine = ours(engine, item)
-        for name, rival in rivals.items():
-            gap = float((rival().cpu() - mine).abs().max())
-            if not gap < AGREE_WITHIN[dtype]:
-                raise SystemExit(f"questions-{count}: logits differ from {name} by {gap:.2g}")
-        floor_ms = count_flops(lambda item=item: ours(engine, item)) / rate * 1e3
-        time_ms = median_ms(lambda item=item: ours(engine, item), device, repeats)
-        for name, rival in rivals.items():
-            rival_ms = median_ms(rival, device, 1 if count > 16 else repeats)
-            yield Row(
-                bench="engine",
-                case=f"questions-{count}",
-                impl="shared-prefix/reference",
-                device=device_name(device),
-                dtype=str(dtype).removeprefix("torch."),
-                time_ms=round(time_ms, 2),
-                floor_ms=round(floor_ms, 2),
-                fraction_of_floor=round(floor_ms / time_ms, 3),
-                baseline=name,
-                ratio=round(rival_ms / time_ms, 2),
-                repeats=repeats,
-                versions=versions(),
-                commit=commit(),
+    def _variants(
+        self, case: Case, first: Variant, engine: Contender, plan: Plan
+    ) -> Iterator[Finding]:
+        for variant in other_variants(first):
+            if not plan.starts(case.name, f"{self.subject.label}/{case.name}/{variant}"):
+                continue
+            try:
+                other = self.subject.engine(variant)
+            except ValueError as error:
+                yield self._refusal(case, Failure(str(variant), str(error), red=False))
+                continue
+            mine = self.subject.trial(other, case.items, self.repeats, TIMING_S)
+            if isinstance(mine, Failure):
+                yield self._refusal(case, mine)
+            else:
+                yield from self._against(case, mine, engine.name, [engine], case.items)
+
+    def _rivals(
+        self, name: str, engine: Contender, items: Sequence[WorkItem]
+    ) -> tuple[list[Contender], Sequence[WorkItem]]:
+        if name == ONE_QUESTION:
+            (item,) = items
+            return [replace(engine, name=name)], [replace(item, branches=item.branches[:1])]
+        if name == CLIP_BY_CLIP:
+
+            def clip_by_clip(items: Sequence[WorkItem]) -> torch.Tensor:
+                return torch.cat([engine.answer([item]) for item in items])
+
+            return [replace(engine, name=name, answer=clip_by_clip)], items
+        return self.subject.loops(name), items
+
+    def _against(
+        self,
+        case: Case,
+        mine: Trial,
+        name: str,
+        rivals: Sequence[Contender],
+        items: Sequence[WorkItem],
+    ) -> Iterator[Finding]:
+        trials = []
+        for rival in rivals:
+            outcome = self.subject.trial(rival, items, self.repeats, RIVAL_S)
+            if isinstance(outcome, Failure):
+                yield self._refusal(case, outcome)
+            else:
+                trials.append(outcome)
+        if trials:
+            yield self._row(case, mine, min(trials, key=lambda t: t.timing.median_ms), items)
+        elif not rivals:
+            yield self._refusal(
+                case, Failure(name, "flash attention needs a CUDA device", red=False)
             )
+
+    def _row(self, case: Case, mine: Trial, rival: Trial, rival_items: Sequence[WorkItem]) -> Row:
+        subject, time_ms = self.subject, mine.timing.median_ms
+        parts = forward_parts(subject.network, case.items)
+        floor_ms = self.rates.floor_ms(parts)
+        ratio = rival.timing.median_ms / time_ms
+        details: dict[str, float | str] = {
+            "clip": subject.shape.clip_label,
+            "clips_per_s": significant(len(_distinct_clips(case.items)) / time_ms * 1e3),
+            "matrix_fraction": significant(
+                total_flops(parts) / self.rates.flops_per_s / time_ms * 1e3
+            ),
+            "spread_ms": significant(mine.timing.spread_ms),
+            "baseline_attention": rival.contender.attention,
+        }
+        if rival.memory_mb is not None:
+            details["baseline_peak_memory_mb"] = rival.memory_mb
+        if rival_items is not case.items:
+            least_ms = self.rates.floor_ms(forward_parts(subject.network, rival_items))
+            details["times_the_baseline"] = significant(1 / ratio)
+            details["times_the_baseline_at_the_floor"] = significant(floor_ms / least_ms)
+        return Row(
+            bench="engine",
+            case=case.name,
+            impl=mine.contender.name,
+            device=device_name(subject.device),
+            dtype=str(subject.dtype).removeprefix("torch."),
+            time_ms=significant(time_ms),
+            floor_ms=significant(floor_ms),
+            fraction_of_floor=significant(floor_ms / time_ms),
+            baseline=rival.contender.name,
+            ratio=significant(ratio),
+            repeats=mine.timing.repeats,
+            versions=versions(),
+            commit=commit(),
+            model=subject.label,
+            baseline_ms=significant(rival.timing.median_ms),
+            baseline_repeats=rival.timing.repeats,
+            max_error=significant(mine.verdict.error),
+            error_bound=significant(mine.verdict.bound),
+            peak_memory_mb=mine.memory_mb,
+            details=details,
+        )
+
+    def _refusal(self, case: Case, failure: Failure) -> Refusal:
+        return Refusal(
+            "engine", case.name, failure.name, failure.reason, failure.red, self.subject.label
+        )
+
+
+def _distinct_clips(items: Sequence[WorkItem]) -> set[str]:
+    return {clip.key for item in items for clip in item.clips}

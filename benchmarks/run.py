@@ -1,42 +1,103 @@
-"""Run benchmarks: `python -m benchmarks.run engine --device cpu --out FILE`."""
+"""Run benchmarks: `python -m benchmarks.run kernels engine --device cpu --out FILE`.
+
+Rows go to the file as they are measured. A figure whose results were wrong is not printed; the run
+goes on and ends with status 1.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from benchmarks import engine
+from benchmarks.measure import Finding, Refusal
+from benchmarks.plan import Plan
+from benchmarks.shapes import SHAPES
 
-BENCHES = {"engine": engine.run}
+KERNELS = ("segmented_attention", "frame_patches", "elementwise")
+BENCHES = (*KERNELS, "engine")
 
 
-def main() -> None:
-    """Print every row, and append it to a file of JSON lines where one is named."""
-    parser = argparse.ArgumentParser("benchmarks.run", description=__doc__)
-    parser.add_argument("benches", nargs="+", choices=BENCHES)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"])
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmarks that were asked for; return the exit status."""
+    options = _parser().parse_args(arguments)
+    # Wider types are the truth of the gates: products must not be cut to TF32.
+    torch.set_float32_matmul_precision("highest")
     device = torch.device(options.device)
     default = torch.float32 if device.type == "cpu" else torch.bfloat16
     dtype = getattr(torch, options.dtype) if options.dtype else default
-    for bench in options.benches:
-        for row in BENCHES[bench](device, dtype, options.repeats):
-            print(
-                f"{row.bench:8} {row.case:14} {row.impl:26} {row.time_ms:10.1f} ms  "
-                f"{row.fraction_of_floor:6.1%} of floor  {row.ratio:6.2f}x against {row.baseline}",
-                flush=True,
-            )
-            if options.out:
-                options.out.parent.mkdir(parents=True, exist_ok=True)
-                with options.out.open("a", encoding="utf-8") as file:
-                    file.write(row.to_json() + "\n")
+    plan = Plan(options.only, options.budget_s)
+    asked = [b for name in options.benches for b in (KERNELS if name == "kernels" else (name,))]
+    red = False
+    for bench in dict.fromkeys(asked):
+        if plan.out_of_time:
+            plan.skipped.append(bench)
+            continue
+        try:
+            for finding in _findings(bench, device, dtype, plan, options):
+                red |= isinstance(finding, Refusal) and finding.red
+                _report(finding, options.out)
+        except Exception:
+            # One benchmark that fails must not cost the figures of those after it.
+            traceback.print_exc()
+            red = True
+    if plan.skipped:
+        print("not started, the time was used up:", *plan.skipped, sep="\n  ")
+    return int(red)
+
+
+def _findings(
+    bench: str, device: torch.device, dtype: torch.dtype, plan: Plan, options: argparse.Namespace
+) -> Iterator[Finding]:
+    module = importlib.import_module(f"benchmarks.{bench}")
+    if bench == "engine":
+        shapes = [SHAPES[name] for name in options.model]
+        yield from module.run(device, dtype, options.repeats, plan, shapes, options.layers)
+        return
+    for finding in module.run(device, dtype, options.repeats):
+        if plan.asks_for(finding.case):
+            yield finding
+        if plan.out_of_time:
+            plan.skipped.append(f"{bench}, after {finding.case}")
+            return
+
+
+def _report(finding: Finding, out: Path | None) -> None:
+    if isinstance(finding, Refusal):
+        figures = f"{'RED' if finding.red else 'not measured'}: {finding.reason}"
+    else:
+        figures = (
+            f"{finding.time_ms:9.4g} ms {finding.fraction_of_floor:6.1%} of floor "
+            f"{finding.ratio:7.4g}x against {finding.baseline}"
+        )
+        if out:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with out.open("a", encoding="utf-8") as file:
+                file.write(finding.to_json() + "\n")
+    subject = f"{finding.bench} {finding.model}".strip()
+    print(f"{subject:22} {finding.case:14} {finding.impl:26} {figures}", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("benchmarks.run", description=__doc__)
+    parser.add_argument("benches", nargs="+", choices=("kernels", *BENCHES))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"))
+    parser.add_argument("--repeats", type=int, default=10, help="runs that are timed, at most")
+    parser.add_argument("--only", metavar="GLOB", help="cases whose names match")
+    parser.add_argument("--budget-s", type=float, help="start no case after so many seconds")
+    parser.add_argument(
+        "--model", action="append", default=[], choices=SHAPES, help="of `engine`; repeatable"
+    )
+    parser.add_argument("--layers", type=int, help="cut models to so many layers")
+    parser.add_argument("--out", type=Path, help="append rows to this file of JSON lines")
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
