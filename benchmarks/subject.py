@@ -12,6 +12,8 @@ from typing import Any, get_args
 import torch
 from critic_kernels.segmented_attention import Impl as AttentionImpl
 from critic_models.engine import Engine, EngineOptions, WorkItem
+from critic_models.engine.budget import MOST_TOKENS
+from critic_models.engine.options import CPU_VISION_CACHE_BYTES
 from critic_models.errors import CriticError
 from critic_models.vlm.model import CriticModel, ElementwiseImpl
 from critic_models.vlm.patches import PreparedClip
@@ -101,7 +103,9 @@ class Subject:
         self._clips_here: dict[str, PreparedClip] = {}
 
     def engine(self, variant: Variant) -> Contender:
-        """This project's engine, in one forward; its logits are on the host when it returns.
+        """This project's engine; its logits are on the host when it returns.
+
+        On a GPU a batch must go through in one forward; on a CPU the engine cuts it as it serves.
 
         Raises:
             ValueError: where the variant cannot run on this device, with the reason.
@@ -113,16 +117,19 @@ class Subject:
             elementwise=variant.elementwise,
             deterministic=variant.deterministic,
         )
-        engine = Engine(model, max_batch_tokens=1 << 20)
+        engine = Engine(
+            model, MOST_TOKENS[self.device.type], vision_cache_bytes=CPU_VISION_CACHE_BYTES
+        )
 
         def answer(items: Sequence[WorkItem]) -> torch.Tensor:
+            engine.forget_clips()
             before = engine.stats.forwards
             rows: list[Sequence[float]] = []
             for answers in engine.run(items):
                 if isinstance(answers, CriticError):
                     raise answers
                 rows += [answer.logits for answer in answers]
-            if engine.stats.forwards != before + 1:
+            if self.device.type == "cuda" and engine.stats.forwards != before + 1:
                 raise RuntimeError("the batch did not fit into one forward")
             return torch.tensor(rows, dtype=torch.float64)
 

@@ -40,6 +40,17 @@ def test_the_import_brings_in_nothing_heavy() -> None:
     assert done.stdout.strip() == ""
 
 
+def test_the_fake_service_is_imported_by_those_who_ask_for_it() -> None:
+    program = (
+        "import sys, critic_client; "
+        "print(*[name for name in sys.modules if name.startswith('critic_client.testing')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == ""
+
+
 def test_it_depends_on_httpx_alone() -> None:
     needed = [line for line in requires("critic-client") or [] if "extra ==" not in line]
     assert [line.partition(">")[0] for line in needed] == ["httpx"]

@@ -30,7 +30,9 @@ from ._errors import (
     Unprocessable,
     UnsupportedMedia,
 )
+from ._fleet import Traffic
 from ._frames import Frames
+from ._group_rewards import GroupRewardFunction, GroupRewards
 from ._models import (
     CompareReply,
     CompareResult,
@@ -51,6 +53,11 @@ from ._models import (
     ScoreResult,
 )
 from ._parts import ClipSource
+from ._pipeline import Pipeline
+from ._recording import RecordingTransport, ReplayTransport
+from ._rewards import RewardFunction
+from ._tensors import TensorRewardFunction, TensorRewards, tensor_rewards
+from ._training_errors import FingerprintMismatch, NotJudged, NotRecorded
 from ._version import __version__
 
 __all__ = [
@@ -72,23 +79,36 @@ __all__ = [
     "DimensionsResult",
     "Draining",
     "Fingerprint",
+    "FingerprintMismatch",
     "Frames",
+    "GroupRewardFunction",
+    "GroupRewards",
     "Info",
+    "NotJudged",
+    "NotRecorded",
     "Overloaded",
     "PayloadTooLarge",
+    "Pipeline",
     "Preference",
     "ProtocolError",
     "RankReply",
     "RankResult",
     "Reason",
+    "RecordingTransport",
+    "ReplayTransport",
+    "RewardFunction",
     "Score",
     "ScoreReply",
     "ScoreResult",
     "ServerError",
+    "TensorRewardFunction",
+    "TensorRewards",
     "TimedOut",
+    "Traffic",
     "Unauthorized",
     "Unavailable",
     "Unprocessable",
     "UnsupportedMedia",
     "__version__",
+    "tensor_rewards",
 ]

@@ -4,6 +4,9 @@
     ├── ConnectionFailed             no connection, or it broke before an answer came
     ├── TimedOut                     no answer within the call's deadline
     ├── ProtocolError                an answer came that is not the service's schema
+    ├── NotJudged                    a strict reward: some clips got no number
+    ├── FingerprintMismatch          endpoints, or answers, of critics that do not compare
+    ├── NotRecorded                  a replayed session lacks this call
     └── APIError                     the service answered with an error
         ├── BadRequest               400
         ├── Unauthorized             401

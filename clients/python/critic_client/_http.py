@@ -1,4 +1,7 @@
-"""The only module that knows the HTTP library: send a call, get an answer or an error of ours."""
+"""Send a call, get an answer or an error of ours: what the clients know of the HTTP library.
+
+Beside it only recordings know the library, as they are transports of it.
+"""
 
 from __future__ import annotations
 
@@ -98,12 +101,15 @@ def _arguments(request: Request, budget: Budget, request_id: str) -> dict[str, A
     connect_s = min(CONNECT_TIMEOUT_S, budget.timeout_s)
     # A part without a file name would be a form field, which servers keep small.
     files = [(part.name, (part.name, part.content, part.media_type)) for part in request.parts]
+    # The same for all attempts of a call, so that a service may know one that it has done.
+    key = {"Idempotency-Key": request_id} if request.parts else {}
     return {
         "method": request.method,
         "url": request.path,
         "headers": {
             "X-Request-Id": request_id,
             "X-Request-Deadline-Ms": str(budget.server_deadline_ms),
+            **key,
         },
         "files": files or None,
         "timeout": httpx.Timeout(budget.timeout_s, connect=connect_s),

@@ -27,8 +27,11 @@ from critic_models.engine.work import WorkItem
 
 log = logging.getLogger(__name__)
 
-MOST_TOKENS = {"cpu": 8_192, "cuda": 32_768}
-"""Of one forward, whatever the memory: every item of a forward waits for all of it."""
+MOST_TOKENS = {"cpu": 2_048, "cuda": 32_768}
+"""Of one forward, whatever the memory: every item of a forward waits for all of it. On a CPU larger
+ones are slower besides: their intermediate values lie outside the caches, on pages that the system
+must clear for every layer.
+"""
 
 ALLOCATOR_SLACK = 1.25
 """For what the allocator has free, but not in one piece."""

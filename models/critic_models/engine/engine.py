@@ -92,6 +92,10 @@ class Engine:
         """The budget of one forward as long as memory does not run out."""
         return self._budget.limit
 
+    def forget_clips(self) -> None:
+        """Let go of all clips that were encoded, as if none had been seen."""
+        self._cache.clear()
+
     @property
     def stats(self) -> EngineStats:
         """Counts since the engine was made; may be read from any thread."""
