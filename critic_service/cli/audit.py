@@ -119,7 +119,12 @@ def _loader(critic: str, device: str | None) -> LoadCritic:
 
     def load(dtype: str | None) -> Judge:
         with progress(f"loading {critic}"):
-            return Judge.load(critic, device or settings.device, dtype or settings.dtype)
+            return Judge.load(
+                critic,
+                device or settings.device,
+                dtype or settings.dtype,
+                settings.engine_options(),
+            )
 
     return load
 

@@ -20,6 +20,8 @@ def why_not_triton(device: torch.device, dtype: torch.dtype) -> str | None:
 
         if not triton.knobs.runtime.interpret:
             return f"it needs a CUDA device, or TRITON_INTERPRET=1 from the start: {device}"
+    elif torch.cuda.get_device_capability(device) < (8, 0):
+        return f"it needs compute capability 8.0: {torch.cuda.get_device_name(device)}"
     if dtype not in KERNEL_DTYPES:
         return f"it takes float32, float16 or bfloat16: {dtype}"
     return None

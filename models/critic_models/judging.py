@@ -172,6 +172,7 @@ class Judge:
                 "torch": torch.__version__,
                 "transformers": _version("transformers"),
                 "av": _version("av"),
+                **{name: _version(name) for name in self._model.toolchains},
             },
         )
 

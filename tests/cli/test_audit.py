@@ -83,8 +83,11 @@ def test_device_and_dtype_are_the_settings_own(
     run: Any, oracle: Any, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRITIC_DTYPE", "bfloat16")
+    monkeypatch.setenv("CRITIC_DETERMINISTIC", "1")
     run("audit", "some/where", "--device", "cpu", "--criteria", "sharpness")
-    assert oracle.loaded == [("some/where", "cpu", "bfloat16")]
+    ((*place, options),) = oracle.loaded
+    assert place == ["some/where", "cpu", "bfloat16"]
+    assert options.deterministic
 
 
 @pytest.fixture
@@ -126,7 +129,7 @@ def test_golden_scores_are_written_and_checked(
     path = tmp_path / "golden.json"
     done = run("audit", "critic-nano", "--golden", "write", "--golden-file", path)
     assert done.complaints == [f"The golden scores of oracle are in {path}"]
-    assert [dtype for _, _, dtype in oracle.loaded] == ["float64", "float64"]
+    assert [dtype for _, _, dtype, _ in oracle.loaded] == ["float64", "float64"]
     check = ("audit", "critic-nano", "--golden", "check", "--golden-file", path)
     held = run(*check)
     assert held.exit_code == 0

@@ -4,9 +4,6 @@
     ├── ConnectionFailed             no connection, or it broke before an answer came
     ├── TimedOut                     no answer within the call's deadline
     ├── ProtocolError                an answer came that is not the service's schema
-    ├── NotJudged                    a strict reward: some clips got no number
-    ├── FingerprintMismatch          endpoints, or answers, of critics that do not compare
-    ├── NotRecorded                  a replayed session lacks this call
     └── APIError                     the service answered with an error
         ├── BadRequest               400
         ├── Unauthorized             401
@@ -21,7 +18,8 @@
 
 Arguments that cannot be sent at all (an array without a frame rate, a missing file, prompts that do
 not match the clips) are mistakes in the calling program: they raise ValueError, TypeError or
-OSError before anything travels, and are outside the tree.
+OSError before anything travels, and are outside the tree. What can go wrong only in a training loop
+is in `_training_errors`, under the same base.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from critic_models.engine.packing import pack, split_by_budget
 from critic_models.engine.staging import StagedBatch, Staging, TowerRun
 from critic_models.engine.warm_up import synthetic_item
 from critic_models.engine.work import WorkItem
-from critic_models.errors import CriticError, EngineError
+from critic_models.errors import CriticError, EngineError, OutOfMemory
 from critic_models.vlm.features import VisionFeatures
 from critic_models.vlm.model import CriticModel
 from critic_models.vlm.patches import patches_of_frames
@@ -142,14 +142,21 @@ class Engine:
             EngineError: where the forward failed.
         """
         item = synthetic_item(self.model, as_frames=self._frame_patches != "reference")
-        measured = peak_bytes(lambda: self._run_again([item]))
-        log.info(
-            "a forward of %d tokens takes %d MiB, %d bytes a token were estimated",
-            item.num_tokens,
-            measured >> 20,
-            self._cost.bytes_per_token,
-        )
-        self._cost = self._cost.raised_to(measured, item.num_tokens)
+        results: Results = []
+        measured = peak_bytes(lambda: results.extend(self._run_again([item])))
+        failed = next((result for result in results if isinstance(result, CriticError)), None)
+        if failed is not None and not isinstance(failed, OutOfMemory):
+            raise failed
+        if failed is None:
+            log.info(
+                "a forward of %d tokens takes %d MiB, %d bytes a token were estimated",
+                item.num_tokens,
+                measured >> 20,
+                self._cost.bytes_per_token,
+            )
+            self._cost = self._cost.raised_to(measured, item.num_tokens)
+        else:
+            log.warning("a forward of %d tokens does not fit on the device", item.num_tokens)
         self._cache = VisionCache(self._cache.max_bytes)
         self._budget = TokenBudget(self._chosen_tokens or self._tokens_that_fit())
         self._forwards = self._out_of_memory = 0
@@ -169,7 +176,8 @@ class Engine:
         """Begin a forward; None where memory ran out, of which nothing is held any more."""
         try:
             return self._forward(items)
-        except (RuntimeError, ValueError, IndexError, MemoryError) as error:
+        except Exception as error:
+            # Triton's errors have no base but this one.
             if not is_out_of_memory(error):
                 log.exception("forward over %d items failed", len(items))
                 raise EngineError("the critic's forward failed", items=len(items)) from error

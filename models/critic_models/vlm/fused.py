@@ -62,8 +62,6 @@ def _use_in_layer(layer: Any, impl: Impl) -> None:
     _require(attention, ("Qwen2VLAttention", "Qwen2_5_VLAttention", "Qwen3VLTextAttention"))
     _require_parts(attention, _ATTENTION_PARTS)
     _require_children(attention, (*_ATTENTION_PARTS, "q_norm", "k_norm"))
-    if getattr(attention, "sliding_window", None) is not None:
-        raise ValueError("a layer with a sliding window cannot see its whole prefix")
     layer.mlp.forward = _mlp(layer.mlp, impl)
     attention.forward = partial(_attention, attention, _head_norm(attention), impl)
     layer.forward = partial(

@@ -98,6 +98,18 @@ class CriticModel:
         return "+".join(parts)
 
     @property
+    def toolchains(self) -> tuple[str, ...]:
+        """Distributions, beside torch and transformers, whose version can change a number."""
+        compiled = "triton" in (self.attention, self.elementwise) or (
+            self.device.type == "cuda"
+            and (self.attention == "flex" or self.elementwise == "compile")
+        )
+        return (
+            *(("triton",) if compiled else ()),
+            *(("flash-attn",) if self.attention == "flash" else ()),
+        )
+
+    @property
     def vision_shape(self) -> VisionShape:
         vision = self.config.vision_config
         return VisionShape(
@@ -181,11 +193,25 @@ class CriticModel:
             hidden: `[B, hidden]`, the last row of every branch.
             answer_ids: int64 `[B, A]`.
         """
-        linear: Linear = F.linear
-        if self.deterministic:
-            linear = partial(tiled_linear, bias=None, tile_rows=TILE_ROWS[self.device.type])
-        weight = self.network.lm_head.weight
-        return answer_logits(hidden, weight, answer_ids.to(self.device), linear)
+        weight, answer_ids = self.network.lm_head.weight, answer_ids.to(self.device)
+        if not self.deterministic:
+            return answer_logits(hidden, weight, answer_ids, F.linear)
+        # A GPU's sum over the vocabulary is in another order for another number of rows.
+        tile_rows = TILE_ROWS[self.device.type]
+        missing = (0, 0, 0, -len(hidden) % tile_rows)
+        linear: Linear = partial(tiled_linear, bias=None, tile_rows=tile_rows)
+        tiles = [
+            answer_logits(rows, weight, ids, linear)
+            for rows, ids in zip(
+                F.pad(hidden, missing).split(tile_rows),
+                F.pad(answer_ids, missing).split(tile_rows),
+                strict=True,
+            )
+        ]
+        return AnswerLogits(
+            torch.cat([tile.logits for tile in tiles])[: len(hidden)],
+            torch.cat([tile.log_normalizer for tile in tiles])[: len(hidden)],
+        )
 
     @property
     def _attention(self) -> dict[str, Any]:

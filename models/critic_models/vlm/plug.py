@@ -22,7 +22,14 @@ ATTENTION = "critic_flash_segmented"
 
 
 def use_segmented_attention(network: Any) -> None:
-    """Let both towers attend by a `SegmentLayout`; see `attend` for what a call must carry."""
+    """Let both towers attend by a `SegmentLayout`; see `attend` for what a call must carry.
+
+    Raises:
+        ValueError: where a layer of the language model has a window, and would not see its prefix.
+    """
+    for layer in network.model.language_model.layers:
+        if getattr(layer.self_attn, "sliding_window", None) is not None:
+            raise ValueError("a layer with a sliding window cannot see its whole prefix")
     network.set_attn_implementation(
         {"": "sdpa", "text_config": ATTENTION, "vision_config": ATTENTION}
     )

@@ -210,3 +210,41 @@ def test_warming_up_learns_what_a_token_takes(monkeypatch: pytest.MonkeyPatch) -
     assert engine._cost.bytes_per_token == 10 * before
     assert engine.stats.forwards == 0
     assert engine.stats.vision_cache.misses == 0
+
+
+class KernelError(Exception):
+    """As Triton's errors: an exception and nothing more."""
+
+
+def test_an_error_of_a_kernel_is_an_error_of_the_engine() -> None:
+    engine = Engine(SmallDevice(1, KernelError("no such tile")).model, PLENTY)
+    with pytest.raises(EngineError, match="forward failed"):
+        engine.run(items(1))
+
+
+def test_warming_up_refuses_numbers_that_are_not_finite(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(tiny_model(MODEL_TYPE, torch.float32), PLENTY)
+    with torch.no_grad():
+        engine.model.network.lm_head.weight.fill_(torch.nan)
+
+    def nothing(run: Callable[[], object]) -> int:
+        run()
+        return 0
+
+    with pytest.raises(EngineError, match="not finite"):
+        engine.warm_up(nothing)
+
+
+def test_warming_up_where_it_does_not_fit_keeps_the_estimate(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine = Engine(SmallDevice(1).model, PLENTY)
+
+    def much(run: Callable[[], object]) -> int:
+        run()
+        return 1 << 60
+
+    cost = engine._cost
+    engine.warm_up(much)
+    assert engine._cost == cost
+    assert "does not fit" in caplog.text
