@@ -34,7 +34,7 @@ test: setup
 test-kernels: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
 	    -c constraints.txt -e ".[kernels]"
-	$(BIN)/python -m pytest tests/kernels tests/models/engine
+	$(BIN)/python -m pytest tests/kernels tests/models/engine tests/models/vlm
 
 lint: setup
 	$(BIN)/ruff check .

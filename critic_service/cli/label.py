@@ -184,6 +184,6 @@ def _write(out: Path, labels: Labels, write_pair: Callable[[Pair], Row]) -> None
             raise FileExistsError(out / f"{name}.jsonl")
     for name, rows in files.items():
         count = exports.write_json_lines(out / f"{name}.jsonl", rows)
-        print_line(f"{count} rows in {out / f'{name}.jsonl'}")
+        print_line(f"{count} {'row' if count == 1 else 'rows'} in {out / f'{name}.jsonl'}")
     if not (labels.pairs or labels.signed or labels.weighted):
         raise Failure("no_labels", "no label came of these scores; rejects.jsonl says why")
