@@ -16,7 +16,7 @@ from critic_models.vlm.families import FAMILIES
 from critic_models.vlm.patches import PreparedClip
 from critic_models.vlm.prompts import VisualGrid
 from critic_models.vlm.spec import SPEC_FILE, CriticSpec, zero_shot_spec
-from critic_models.world import SPLITS, render, sample_scene, write_caption
+from critic_models.world import SPLITS, facts_of, render_shot, sample_caption, sample_shot
 from tiny_critics import save_tiny_checkpoint, tiny_model
 
 CRITERIA = (
@@ -74,14 +74,15 @@ def show(folder: Path, count: int, seed: int = 0) -> list[Shown]:
     shown = []
     for index in range(count):
         rng = np.random.default_rng([seed, index])
-        scene = sample_scene(rng, SPLITS["train"])
+        shot = sample_shot(rng, SPLITS["train"])
         bright = index % 2 == 0
         brightness = float(rng.uniform(0.7, 1.0) if bright else rng.uniform(0.0, 0.3))
         gain = DARK + (BRIGHT - DARK) * brightness
-        frames = render(scene, (64, 64), 4).astype(np.float32) * gain
+        frames = render_shot(shot, (64, 64), 4).frames.astype(np.float32) * gain
         path = folder / f"{seed}-{index}.mp4"
         path.write_bytes(encode_mp4(frames.astype(np.uint8), 8.0))
-        prompt = f"{write_caption(scene.slots, SPLITS['train'].phrasings[0])}, take {index // 4}"
+        caption = sample_caption(facts_of(shot), SPLITS["train"].phrasings, rng)
+        prompt = f"{caption}, take {index // 4}"
         shown.append(Shown(path, prompt, brightness))
     return shown
 
