@@ -56,7 +56,9 @@ def audit(
     ] = None,
     pairs: Annotated[
         int | None,
-        typer.Option(min=2, help=f"Pairs for every figure: scenes or cuts; {DEFAULT_PAIRS}."),
+        typer.Option(
+            min=2, help=f"Pairs for every defect and slot, or cuts of --clips; {DEFAULT_PAIRS}."
+        ),
     ] = None,
     criteria: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Which to audit; all of the critic's.")

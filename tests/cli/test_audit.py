@@ -33,8 +33,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Labelled clips that the oracle knows, in place of rendered ones."""
     asked: list[int] = []
 
-    def world_set(num_scenes: int) -> LabelledSet:
-        asked.append(num_scenes)
+    def world_set(num_pairs: int) -> LabelledSet:
+        asked.append(num_pairs)
         return labelled_clips(40)
 
     monkeypatch.setattr("critic_models.audit.world_set.world_set", world_set)
@@ -198,14 +198,15 @@ def test_a_checkpoint_that_fails_says_why(run: Any, monkeypatch: pytest.MonkeyPa
 def test_critic_nano_is_measured_for_real(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A handful of scenes end to end: enough that a wrong sign or a lost answer would show."""
+    """A handful of shots end to end: enough that a wrong sign or a lost answer would show."""
     monkeypatch.setattr("critic_models.audit.intervals.RESAMPLES", 50)
     path = tmp_path / "report.html"
-    names = ["text_alignment", "sharpness", "motion_continuity"]
-    options = ["--criteria", ",".join(names), "--pairs", "4", "--json", "--html", path]
+    least = {"text_alignment": 0.65, "sharpness": 0.75, "motion_continuity": 0.75}
+    options = ["--criteria", ",".join(least), "--pairs", "4", "--json", "--html", path]
     document = json.loads(run("audit", "critic-nano", *options).stdout)
-    for name in names:
-        assert document["criteria"][name]["accuracy_no_ties"] >= 0.75, name
+    for name, bar in least.items():
+        assert document["criteria"][name]["accuracy_no_ties"] >= bar, name
+        assert document["criteria"][name]["order_consistency"] == 1.0
         assert document["criteria"][name]["details"]["answered"]["value"] == 1.0
-    assert document["verdict"]["safe"] == [], "four scenes prove nothing"
+    assert document["verdict"]["safe"] == [], "four pairs prove nothing"
     assert "data:image/jpeg" in path.read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from critic_models.errors import CriticError
 from critic_models.judging import EMBEDDED
 from critic_models.types import Clip, Fingerprint, Preference, Score
 from critic_models.video.sampling import Sampling
-from critic_models.vlm.criteria import Criterion
+from critic_models.vlm.criteria import NANO_CRITERIA, Criterion
 from critic_models.vlm.readout import (
     Answer,
     preference_from_scores,
@@ -29,6 +29,8 @@ from critic_models.vlm.readout import (
     read_score,
 )
 from critic_models.vlm.spec import SPEC_FILE, CriticSpec, read_json_object
+from critic_models.world import SPLITS, Facts, Take, facts_of, write_caption
+from critic_models.world.captions import fits
 
 Opinion = Callable[[str, str | None, str], float | None]
 """Of a clip, a prompt and a criterion: P(yes), or None for no answer."""
@@ -44,7 +46,7 @@ class Item:
 def nano_spec() -> CriticSpec:
     """critic-nano's questions, without its calibration."""
     spec = CriticSpec.from_json(read_json_object(EMBEDDED["critic-nano"] / SPEC_FILE))
-    yes_no = {name: replace(c, **_YES_NO) for name, c in spec.criteria.items()}
+    yes_no = {c.name: replace(c, **_YES_NO) for c in NANO_CRITERIA}
     return replace(spec, criteria=yes_no, calibration={})
 
 
@@ -217,6 +219,43 @@ def labelled_clips(groups: int) -> LabelledSet:
         tuple(phrasings),
         {f"g{index}": ("even", "odd")[index % 2] for index in range(groups)},
     )
+
+
+def takes_of(labelled: LabelledSet) -> dict[str, Take]:
+    """Look up what was filmed for every clip of the rendered world's set."""
+    return {key: source.__self__.take for key, source in labelled.sources.items()}
+
+
+def unfilmed(labelled: LabelledSet) -> LabelledSet:
+    """Put clips that are known by their keys alone in the place of filmed ones."""
+    return replace(labelled, sources={key: clip_called(key) for key in labelled.sources})
+
+
+def world_truth(labelled: LabelledSet) -> Opinion:
+    """What an ideal critic says of the rendered world's set, from takes and not from labels."""
+    takes = takes_of(labelled)
+    captions = {key: true_captions(facts_of(take.shot)) for key, take in takes.items()}
+
+    def opinion(clip: str, prompt: str | None, criterion: str) -> float:
+        take = takes[clip]
+        if criterion == "text_alignment":
+            assert prompt is not None
+            plain = prompt[0].lower() + prompt[1:].removesuffix(".")
+            good = plain in captions[clip] and take.severity("stillness") < 1.0
+            return 0.999 if good else 0.001
+        return min(0.999, max(0.001, 1.0 - take.damage(criterion)))
+
+    return opinion
+
+
+def true_captions(facts: Facts) -> set[str]:
+    """Write everything that the test split can say of a shot, in its own words."""
+    return {
+        write_caption(facts, phrasing, wording)
+        for phrasing in SPLITS["test"].phrasings
+        if fits(phrasing, facts)
+        for wording in range(2)
+    }
 
 
 def _logit(p: float) -> float:

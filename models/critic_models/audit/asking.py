@@ -7,7 +7,9 @@ stands in for them.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
@@ -26,6 +28,7 @@ Advance = Callable[[], None]
 T = TypeVar("T")
 
 _CLIPS_AT_ONCE = 16
+_MOST_OPENERS = 4
 _PAIRS_AT_ONCE = 8
 _PREPARED_CLIPS_KEPT = 8
 _NOBODY_ASKED = "the criterion needs a prompt, and the clip has none"
@@ -75,7 +78,8 @@ class Comparison:
             a preference matters; the same as `margin` where pairs are asked.
         p_win, p_tie, p_lose: as `compare` serves them; NaN where it did not answer.
         preferred: as `compare` serves it.
-        orders: what it said of (A, B) and of (B, A), see `orders`; None where it was not asked.
+        orders: what it said of (A, B) and of (B, A), see `orders`; None where pairs are asked,
+            but this one could not be.
         reason: why there is no margin.
     """
 
@@ -108,13 +112,11 @@ def score_all(
     table: dict[tuple[str, str | None, str], Score] = {}
     reasons: dict[tuple[str, str | None, str], str] = {}
     unreadable: dict[str, str] = {}
-    for clips in _batches(list(prompts), _CLIPS_AT_ONCE):
+    for opened in _opened(judge, labelled, list(prompts)):
         asked: list[tuple[str, str | None, list[str], WorkItem]] = []
-        for clip in clips:
-            try:
-                prepared = judge.prepare(labelled.sources[clip](judge))
-            except (InputError, OSError) as error:
-                unreadable[clip] = str(error)
+        for clip, prepared in opened:
+            if isinstance(prepared, Exception):
+                unreadable[clip] = str(prepared)
                 continue
             for prompt in prompts[clip]:
                 names = [
@@ -133,9 +135,25 @@ def score_all(
             else:
                 scores = judge.scores(answers)
                 table |= {(clip, prompt, name): scores[name] for name in names}
-        for _ in clips:
+        for _ in opened:
             advance()
     return Scores(table, reasons, unreadable, needs_prompt)
+
+
+def _opened(
+    judge: Judge, labelled: LabelledSet, clips: Sequence[str]
+) -> Iterator[list[tuple[str, PreparedClip | Exception]]]:
+    """Open clips in batches, several at a time: most of that is work outside the interpreter."""
+
+    def open_one(clip: str) -> PreparedClip | Exception:
+        try:
+            return judge.prepare(labelled.sources[clip](judge))
+        except (InputError, OSError) as error:
+            return error
+
+    with ThreadPoolExecutor(min(_MOST_OPENERS, os.cpu_count() or 1)) as pool:
+        for batch in _batches(clips, _CLIPS_AT_ONCE):
+            yield list(zip(batch, pool.map(open_one, batch), strict=True))
 
 
 def can_be_asked(pair: LabelledPair, needs_prompt: bool) -> bool:
@@ -229,8 +247,10 @@ def _from_scores(
         # Margins of one audit are on one scale, or no tie threshold would mean anything.
         lean = _lean(preference)
         return _served(preference, lean, lean, None)
+    swapped = judge.preferences_from_scores({name: b}, {name: a})[name]
     raw_difference = _or_nan(a.raw) - _or_nan(b.raw)
-    return _served(preference, raw_difference, _or_nan(a.value) - _or_nan(b.value), None)
+    orders = (_outcomes(preference), _outcomes(swapped))
+    return _served(preference, raw_difference, _or_nan(a.value) - _or_nan(b.value), orders)
 
 
 def _served(
@@ -250,6 +270,12 @@ def _served(
         preference.preferred,
         orders,
     )
+
+
+def _outcomes(preference: Preference) -> np.ndarray:
+    """Return the probabilities that the first clip wins, the second, and neither; `[3]`."""
+    triple = (preference.p_win, preference.p_lose, preference.p_tie)
+    return np.asarray([_or_nan(p) for p in triple], np.float64)
 
 
 def _lean(preference: Preference) -> float:

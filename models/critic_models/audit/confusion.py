@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from critic_models.audit.asking import Scores
-from critic_models.audit.intervals import Estimate, bootstrap, group_codes, mean
+from critic_models.audit.intervals import Estimate, group_codes, mean, mean_over_pairs
 from critic_models.audit.labelled import LabelledSet, Shown
-from critic_models.audit.ranks import cliffs_delta, spearman_matrix
+from critic_models.audit.ranks import dominance, spearman_matrix
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Effect:
     Attributes:
         change, criterion: their names.
         labelled: whether the change lowers the criterion by definition.
+        is_open: whether it may as well lower it as not; see `LabelledSet.open_effects`.
         delta: Cliff's delta of the clips before against those after, over all pairs of clips; so
             an effect that is small beside the differences between clips is small.
         value_drop: mean fall of the value, clip by clip; how much of the scale it takes.
@@ -29,6 +30,7 @@ class Effect:
     change: str
     criterion: str
     labelled: bool
+    is_open: bool
     delta: Estimate | None
     value_drop: Estimate | None
 
@@ -63,9 +65,11 @@ def measure_effects(labelled: LabelledSet, criteria: Sequence[str], scores: Scor
             drops = scores.values([change.before for change in changes], name)
             drops = drops - scores.values([change.after for change in changes], name)
             known = np.isfinite(before) & np.isfinite(after)
-            delta = bootstrap(cliffs_delta, groups[known], before[known], after[known])
+            delta = mean_over_pairs(dominance(before[known], after[known]), groups[known])
             drop = mean(drops[known], groups[known])
-            effects.append(Effect(kind, name, (kind, name) in by_definition, delta, drop))
+            labels = (kind, name) in by_definition
+            is_open = not labels and (kind, name) in labelled.open_effects
+            effects.append(Effect(kind, name, labels, is_open, delta, drop))
     return effects
 
 

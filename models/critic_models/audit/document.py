@@ -36,6 +36,7 @@ def to_document(audit: Audit) -> dict[str, Any]:
                 "change": effect.change,
                 "criterion": effect.criterion,
                 "labelled": effect.labelled,
+                "open": effect.is_open,
                 "cliffs_delta": _estimate(effect.delta),
                 "value_drop": _estimate(effect.value_drop),
             }

@@ -33,7 +33,7 @@ class Case:
 
 @dataclass(frozen=True)
 class OrderFigures:
-    """Means over pairs that were asked in both orders; see `orders`.
+    """Means over pairs that were compared in both orders; see `orders`.
 
     Attributes:
         consistency: in [0, 1].
@@ -60,7 +60,7 @@ class CriterionFigures:
         ladders: by kind of grade.
         ece, reliability: of the value against the grade.
         preference_ece: of P(wins) among "wins" and "loses" against who is better.
-        orders: of the pairs that were asked in both orders.
+        orders: of the pairs that were compared in both orders.
         static_wins: how often a twin that stands still is preferred to the clip that moves.
         rephrasing_spread: largest minus smallest value over prompts of equal meaning.
         curves: by kind of change.

@@ -1,7 +1,7 @@
-"""A labelled set from a folder of real clips: each of the defects put on cuts of them.
+"""A labelled set from a folder of real clips: each defect of recording put on cuts of them.
 
 Real footage has no absolute grade: it may be blurred or shaky as it is. So a cut is compared only
-with itself, and twins that stand still are made only of cuts that move.
+with itself, and twins that stand still, and defects of motion, are made only of cuts that move.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from critic_models.audit.labelled import LabelledSet
-from critic_models.audit.spoiled import NO_DEFECT, Original, spoil
+from critic_models.audit.labelled import STATIC, LabelledSet
+from critic_models.audit.labelling import open_effects
+from critic_models.audit.spoiled import Original, spoil
 from critic_models.dimensions.measure import measure_frames
 from critic_models.errors import ClipError, InputError
 from critic_models.judging import Judge
@@ -24,9 +25,10 @@ from critic_models.video.encode import encode_mp4
 from critic_models.video.frames import iter_array
 from critic_models.video.limits import DEFAULT_LIMITS, ClipLimits
 from critic_models.video.load import load_clip, read_file
+from critic_models.world import FILMED
 
 SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif"})
-STEPS = 3
+STEPS = 2
 CUT_S = 2.0
 MAX_CUTS_PER_FILE = 12
 _MAX_CUT_FRAMES = 24
@@ -39,8 +41,9 @@ _MOTION = "opencv_motion_smoothness"
 _DESCRIPTION = """\
 {cuts} cuts of about {seconds:g} s from {files} files in {folder}, shorter side at most {side}
 pixels, served as H.264 at crf {crf}. A cut is better than the same cut with a defect of a severity
-in [0.1, 1], {steps} severities of each defect; equal to its own light re-encoding; and better in
-motion than one of its frames held throughout, where it moves."""
+in [0.1, 1], {steps} severities of each of {defects} defects, the lesser better than the greater;
+equal to its own light re-encoding; and better in motion than one of its frames held throughout,
+where it moves. Only cuts that move have defects that nobody could see in the others."""
 
 Advance = Callable[[], None]
 
@@ -119,13 +122,14 @@ def footage_set(
             side=_SHORT_SIDE,
             crf=_CRF,
             steps=STEPS,
+            defects=len(FILMED),
         ).replace("\n", " "),
         sources=spoiled.sources,
         pairs=spoiled.pairs,
-        # Beside the ladders, grades of clips "without defect" would be claims about real footage.
-        grades=tuple(g for g in spoiled.grades if g.kind != NO_DEFECT),
+        grades=spoiled.grades,
         changes=spoiled.changes,
         static_pairs=spoiled.static_pairs,
+        open_effects=open_effects((*FILMED, STATIC)),
     )
 
 

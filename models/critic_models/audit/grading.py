@@ -53,17 +53,18 @@ def ladders(name: str, grades: Sequence[LabelledGrade], scores: Scores) -> dict[
     """Correlate raw scores with grades, by kind; kinds of fewer than three grades say nothing.
 
     Args:
-        name: of the criterion that `grades` are about.
+        name: of the criterion that `grades` are about; those that stand alone are passed over.
     """
     found = {}
-    for kind in dict.fromkeys(grade.kind for grade in grades):
-        rows = [grade for grade in grades if grade.kind == kind]
+    beside = [grade for grade in grades if grade.ladder is not None]
+    for kind in dict.fromkeys(grade.kind for grade in beside):
+        rows = [grade for grade in beside if grade.kind == kind]
         raw = scores.raw([grade.shown for grade in rows], name)
         known = np.isfinite(raw)
         raw = raw[known]
         truth = np.asarray([grade.grade for grade in rows], np.float64)[known]
         groups = group_codes([grade.group for grade in rows])[known]
-        steps_of = group_codes([grade.ladder for grade in rows])[known]
+        steps_of = group_codes([str(grade.ladder) for grade in rows])[known]
         if len(np.unique(truth)) < _LEAST_GRADES:
             continue
         found[kind] = Ladder(

@@ -116,7 +116,10 @@ def bootstrap(
         rows = members[np.repeat(starts[drawn], counts) + within]
         return statistic(*(column[rows] for column in columns))
 
-    return _percentiles(value, len(groups), len(sizes), resampled)
+    def one_by_one(draws: np.ndarray) -> np.ndarray:
+        return np.asarray([resampled(drawn) for drawn in draws], np.float64)
+
+    return _percentiles(value, len(groups), len(sizes), one_by_one)
 
 
 def mean(values: np.ndarray, groups: np.ndarray) -> Estimate | None:
@@ -126,22 +129,49 @@ def mean(values: np.ndarray, groups: np.ndarray) -> Estimate | None:
     _, codes = np.unique(groups, return_inverse=True)
     sums, sizes = np.bincount(codes, weights=values), np.bincount(codes)
 
-    def resampled(drawn: np.ndarray) -> float:
-        return float(sums[drawn].sum() / sizes[drawn].sum())
+    def resampled(draws: np.ndarray) -> np.ndarray:
+        return np.asarray(sums[draws].sum(1) / sizes[draws].sum(1))
 
     return _percentiles(float(values.mean()), len(values), len(sizes), resampled)
 
 
+def mean_over_pairs(matrix: np.ndarray, groups: np.ndarray) -> Estimate | None:
+    """Estimate the mean of what holds between answers i and j, over all i and j, equal ones too.
+
+    As `bootstrap` does with that mean as its statistic, but in a few products of matrices.
+
+    Args:
+        matrix: float64 `[N, N]`.
+        groups: int64 `[N]`.
+    """
+    if len(matrix) == 0:
+        return None
+    _, codes = np.unique(groups, return_inverse=True)
+    member = np.equal.outer(np.arange(int(codes.max()) + 1), codes).astype(np.float64)
+    sums, sizes = member @ matrix @ member.T, member.sum(1)
+
+    def resampled(draws: np.ndarray) -> np.ndarray:
+        times = np.stack([np.bincount(drawn, minlength=len(sizes)) for drawn in draws])
+        return np.asarray(((times @ sums) * times).sum(1) / (times @ sizes) ** 2)
+
+    return _percentiles(float(matrix.mean()), len(matrix), len(sizes), resampled)
+
+
 def _percentiles(
-    value: float, n: int, num_groups: int, resampled: Callable[[np.ndarray], float]
+    value: float, n: int, num_groups: int, resampled: Callable[[np.ndarray], np.ndarray]
 ) -> Estimate | None:
-    """Draw groups with replacement and take the middle 95% of what `resampled` makes of them."""
+    """Take the middle 95% of what `resampled` makes of groups drawn with replacement.
+
+    Args:
+        value: of the groups as they are.
+        n: answers.
+        num_groups: to draw from.
+        resampled: from int64 `[R, num_groups]` to float64 `[R]`, NaN where nothing is defined.
+    """
     if num_groups < _MIN_GROUPS:
         return None
     rng = np.random.default_rng(_SEED)
-    found = np.asarray(
-        [resampled(rng.integers(num_groups, size=num_groups)) for _ in range(RESAMPLES)]
-    )
+    found = resampled(rng.integers(num_groups, size=(RESAMPLES, num_groups)))
     defined = found[~np.isnan(found)]
     if len(defined) < RESAMPLES / 2:
         return None

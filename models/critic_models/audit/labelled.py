@@ -52,7 +52,8 @@ class LabelledGrade:
     Attributes:
         kind: what the grade is about, such as a defect; for breakdowns.
         ladder: names the clips that this one is graded beside, such as severities of one defect
-            on one clip, or clips made from one prompt.
+            on one clip, or clips made from one prompt; None for a grade that stands alone, which
+            says whether a value is right but nothing of order.
         group: grades of one group are not independent; a ladder lies in one group.
     """
 
@@ -60,7 +61,7 @@ class LabelledGrade:
     criterion: str
     grade: float
     kind: str
-    ladder: str
+    ladder: str | None
     group: str
 
 
@@ -101,6 +102,8 @@ class LabelledSet:
         paraphrases: prompts of equal meaning.
         parts: names of parts that figures are broken down by, such as the way clips are served, by
             the group that belongs to it.
+        open_effects: kinds of change with criteria that they may lower or not: beside what the
+            pairs say, neither is a mistake.
     """
 
     name: str
@@ -113,6 +116,7 @@ class LabelledSet:
     static_pairs: tuple[LabelledPair, ...] = ()
     paraphrases: tuple[Paraphrases, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
+    open_effects: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def criteria(self) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ def find_limits(
     for each in figures.values():
         sentences += _unseen(each, rule)
     for effect in effects:
+        if effect.is_open:
+            continue
         if effect.delta is not None and effect.value_drop is not None:
             said = _weak if effect.labelled else _confused
             sentences += said(effect, effect.delta, effect.value_drop)

@@ -1,4 +1,4 @@
-"""Defects of known severity put on clips that have none, and the labels that follow from it."""
+"""Defects of recording put on clips that have none of ours, and the labels that follow from it."""
 
 from __future__ import annotations
 
@@ -17,49 +17,35 @@ from critic_models.audit.labelled import (
     Shown,
     Source,
 )
-from critic_models.finetune.questions import CRITERION_OF_DEFECT
+from critic_models.audit.labelling import criteria_of, label_ladder, stratified_severities
 from critic_models.judging import Judge
 from critic_models.types import Clip
-from critic_models.world import DEFECTS, apply, encode_lightly
-from critic_models.world.defects import IMAGING, TEMPORAL, Defect
+from critic_models.world import FILMED, MOTION_CRITERIA, encode_lightly, record
+from critic_models.world.catalogue import NEED_MOTION
 
-NO_DEFECT = "no defect"
 RE_ENCODED = "re-encoded"
-OVERALL: dict[str, tuple[Defect, ...]] = {
-    "visual_quality": IMAGING,
-    "temporal_quality": TEMPORAL,
-}
-"""Criteria that answer for several defects."""
 
-MOTION_CRITERIA = ("temporal_quality", "motion_continuity")
-"""In these a clip that stands still is worse than one that moves."""
-
-_LEAST, _MOST = 0.1, 1.0
+_Alter = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Original:
-    """A clip without defects.
+    """A clip as it was found.
 
     Attributes:
         key: its name in the set.
         group: of its labels.
         frames: makes uint8 `[T, H, W, 3]`, equal at every call.
         deliver: makes of such frames what the critic is given.
-        prompt: what the clip shows, if that is known.
-        moves: whether a static twin would be worse than it.
+        moves: whether a static twin would be worse than it, and whether defects of motion would
+            be seen.
     """
 
     key: str
     group: str
     frames: Callable[[], np.ndarray]
     deliver: Callable[[Judge, np.ndarray], Clip]
-    prompt: str | None = None
     moves: bool = True
-
-    @property
-    def shown(self) -> Shown:
-        return Shown(self.key, self.prompt)
 
 
 @dataclass(frozen=True)
@@ -73,33 +59,11 @@ class Spoiled:
     static_pairs: tuple[LabelledPair, ...]
 
 
-def criteria_of(defect: Defect) -> tuple[str, ...]:
-    """Name the criteria that a defect lowers by definition: its own, and the overall one."""
-    overall = (name for name, defects in OVERALL.items() if defect in defects)
-    return (CRITERION_OF_DEFECT[defect], *overall)
-
-
-def stratified_severities(count: int, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw severities from [0.1, 1], evenly spread over all clips and over the steps of each.
-
-    Args:
-        count: number of clips.
-        steps: of every clip's ladder; step k lies in the k-th of `steps` equal parts of the range.
-
-    Returns:
-        float64 `[count, steps]`, rising along each row.
-    """
-    ranks = np.stack([rng.permutation(count) for _ in range(steps)], 1)
-    within_part = (ranks + rng.random((count, steps))) / count
-    return _LEAST + (_MOST - _LEAST) * (np.arange(steps) + within_part) / steps
-
-
 def spoil(originals: Sequence[Original], steps: int, seed: int) -> Spoiled:
-    """Put every defect on every clip, re-encode it lightly, and make a twin that stands still.
+    """Put every defect of recording on every clip that can show it.
 
-    The clip itself is better than with a defect, in the criteria of the defect; equal to itself
-    re-encoded in all of them; and better in motion than its static twin. The grade of a clip with
-    a defect is 1 minus the severity. A ladder of several steps begins with the clip itself.
+    Also re-encode every clip lightly, which makes a tie in the same criteria, and hold one frame of
+    those that move, which makes a static twin.
 
     Args:
         originals: of different keys.
@@ -109,17 +73,16 @@ def spoil(originals: Sequence[Original], steps: int, seed: int) -> Spoiled:
     made = _Maker(originals, seed)
     severities = {
         defect: stratified_severities(
-            len(originals), steps, np.random.default_rng([seed, DEFECTS.index(defect)])
+            len(originals), steps, np.random.default_rng([seed, FILMED.index(defect)])
         )
-        for defect in DEFECTS
+        for defect in FILMED
     }
     for index, original in enumerate(originals):
-        made.leave(index)
+        made.add(index, original.key, lambda frames: frames)
         made.re_encode(index)
-        for defect in DEFECTS:
-            made.begin_ladder(index, defect, steps)
-            for severity in severities[defect][index]:
-                made.put(index, defect, float(severity))
+        for defect in FILMED:
+            if original.moves or defect not in NEED_MOTION:
+                made.put(index, defect, severities[defect][index])
         if original.moves:
             made.hold_still(index)
     return Spoiled(
@@ -140,72 +103,56 @@ class _Maker:
         self.static_pairs: list[LabelledPair] = []
         self._originals = originals
         self._seed = seed
-        # The clips of one original are opened one after another.
-        self._frames = lru_cache(maxsize=1)(lambda index: originals[index].frames())
+        # Clips are opened original by original, a few at a time.
+        self._frames = lru_cache(maxsize=2)(lambda index: originals[index].frames())
 
-    def leave(self, index: int) -> None:
-        original = self._originals[index]
-        self._add(index, original.key, lambda frames, rng: frames)
-        for criterion in (*CRITERION_OF_DEFECT.values(), *OVERALL):
-            self.grades.append(
-                LabelledGrade(
-                    original.shown, criterion, 1.0, NO_DEFECT, original.key, original.group
-                )
-            )
-
-    def re_encode(self, index: int) -> None:
-        original = self._originals[index]
-        again = Shown(f"{original.key} {RE_ENCODED}", original.prompt)
-        self._add(index, again.clip, encode_lightly)
-        for criterion in (*CRITERION_OF_DEFECT.values(), *OVERALL):
-            self.pairs.append(
-                LabelledPair(original.shown, again, criterion, "tie", RE_ENCODED, original.group)
-            )
-
-    def begin_ladder(self, index: int, defect: Defect, steps: int) -> None:
-        if steps > 1:
-            self._grade(index, self._originals[index].shown, defect, 0.0)
-
-    def put(self, index: int, defect: Defect, severity: float) -> None:
-        original = self._originals[index]
-        worse = Shown(f"{original.key} {defect} {severity:.3f}", original.prompt)
-        self._add(index, worse.clip, lambda frames, rng: apply(defect, severity, frames, rng))
-        self._grade(index, worse, defect, severity)
-        self.changes.append(Change(defect, original.shown, worse, severity, original.group))
-        for criterion in criteria_of(defect):
-            self.pairs.append(
-                LabelledPair(original.shown, worse, criterion, "a", defect, original.group)
-            )
-
-    def hold_still(self, index: int) -> None:
-        original = self._originals[index]
-        twin = Shown(f"{original.key} {STATIC}", original.prompt)
-        self._add(index, twin.clip, lambda frames, rng: np.repeat(frames[:1], len(frames), 0))
-        self.changes.append(Change(STATIC, original.shown, twin, 1.0, original.group))
-        for criterion in MOTION_CRITERIA:
-            self.static_pairs.append(
-                LabelledPair(original.shown, twin, criterion, "a", STATIC, original.group)
-            )
-
-    def _grade(self, index: int, shown: Shown, defect: Defect, severity: float) -> None:
-        original = self._originals[index]
-        for criterion in criteria_of(defect):
-            self.grades.append(
-                LabelledGrade(
-                    shown, criterion, 1.0 - severity, defect, original.key, original.group
-                )
-            )
-
-    def _add(
-        self,
-        index: int,
-        key: str,
-        alter: Callable[[np.ndarray, np.random.Generator], np.ndarray],
-    ) -> None:
+    def add(self, index: int, key: str, alter: _Alter) -> None:
         deliver = self._originals[index].deliver
 
         def open_clip(judge: Judge) -> Clip:
-            rng = np.random.default_rng([self._seed, zlib.crc32(key.encode())])
-            return deliver(judge, alter(self._frames(index), rng))
+            return deliver(judge, alter(self._frames(index)))
 
         self.sources[key] = open_clip
+
+    def re_encode(self, index: int) -> None:
+        original = self._originals[index]
+        key = f"{original.key} {RE_ENCODED}"
+        seed = self._seed_of(key)
+        self.add(index, key, lambda frames: encode_lightly(frames, np.random.default_rng(seed)))
+        for criterion in dict.fromkeys(name for each in FILMED for name in criteria_of(each)):
+            self.pairs.append(
+                LabelledPair(
+                    Shown(original.key), Shown(key), criterion, "tie", RE_ENCODED, original.group
+                )
+            )
+
+    def put(self, index: int, defect: str, severities: np.ndarray) -> None:
+        original = self._originals[index]
+        ladder = f"{original.key} {defect}"
+        # One seed for all severities: the rungs differ in nothing else.
+        seed = self._seed_of(ladder)
+        rungs = [(Shown(original.key), 0.0)]
+        for severity in severities.tolist():
+            rungs.append((Shown(f"{ladder} {severity:.3f}"), severity))
+            self.add(index, rungs[-1][0].clip, _recording(defect, severity, seed))
+        labels = label_ladder(defect, rungs, ladder, original.group)
+        self.pairs += labels.pairs
+        self.grades += labels.grades
+        self.changes += labels.changes
+
+    def hold_still(self, index: int) -> None:
+        original = self._originals[index]
+        before, twin = Shown(original.key), Shown(f"{original.key} {STATIC}")
+        self.add(index, twin.clip, lambda frames: np.repeat(frames[:1], len(frames), 0))
+        self.changes.append(Change(STATIC, before, twin, 1.0, original.group))
+        for criterion in MOTION_CRITERIA:
+            self.static_pairs.append(
+                LabelledPair(before, twin, criterion, "a", STATIC, original.group)
+            )
+
+    def _seed_of(self, key: str) -> int:
+        return self._seed * 2**32 + zlib.crc32(key.encode())
+
+
+def _recording(defect: str, severity: float, seed: int) -> _Alter:
+    return lambda frames: record(frames, {defect: severity}, seed).frames

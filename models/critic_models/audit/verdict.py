@@ -35,8 +35,8 @@ class Rule:
         min_accuracy_of_a_kind: of every defect or slot by itself.
         min_gain_with_ties: accuracy with ties above chance.
         min_spearman: of score against severity, for the weakest defect.
-        min_order_consistency: where pairs are asked.
-        max_position_bias: size of the advantage of the clip shown first, where pairs are asked.
+        min_order_consistency: over pairs that were compared in both orders.
+        max_position_bias: size of the advantage of the clip shown first, over the same pairs.
         max_static_wins: share of pairs in which a clip that stands still beats its moving twin.
         max_ece: of the value; above it only order may be trained on.
     """

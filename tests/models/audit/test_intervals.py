@@ -12,6 +12,7 @@ from critic_models.audit.intervals import (
     effective_size,
     group_codes,
     mean,
+    mean_over_pairs,
     share,
     wilson,
 )
@@ -118,6 +119,24 @@ def test_a_mean_is_one_of_the_bootstrap_s_statistics():
     assert by_hand is not None
     assert (by_hand.low, by_hand.high) == pytest.approx((found.low, found.high), abs=1e-12)
     assert found.low < found.value < found.high
+
+
+def test_a_mean_over_pairs_is_one_of_them_too():
+    values = np.random.default_rng(6).normal(size=40)
+    groups = np.random.default_rng(7).integers(0, 9, 40)
+    by_hand = bootstrap(
+        lambda column: float(np.abs(np.subtract.outer(column, column)).mean()), groups, values
+    )
+    found = mean_over_pairs(np.abs(np.subtract.outer(values, values)), groups)
+    assert by_hand is not None
+    assert found is not None
+    assert (found.value, found.n) == (pytest.approx(by_hand.value), 40)
+    assert (found.low, found.high) == pytest.approx((by_hand.low, by_hand.high), abs=1e-12)
+    # A mutant that tears groups apart is too sure.
+    torn = mean_over_pairs(np.abs(np.subtract.outer(values, values)), np.arange(40))
+    assert torn is not None
+    assert torn.high - torn.low != pytest.approx(found.high - found.low, rel=0.01)
+    assert mean_over_pairs(np.zeros((0, 0)), np.zeros(0, np.int64)) is None
 
 
 def test_bootstrap_keeps_columns_together():

@@ -9,7 +9,7 @@ from critic_models.audit.labelled import LabelledGrade, LabelledPair, Shown
 from critic_models.audit.rows_set import rows_set
 from critic_models.errors import InputError
 from critic_models.video.encode import encode_mp4
-from critic_models.world import SPLITS, render, sample_scene
+from critic_models.world import SPLITS, film, sample_take
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle_judge import OracleJudge
@@ -51,7 +51,7 @@ def test_pairs_and_grades(folder):
 
 def test_clips_are_opened_beside_the_rows(folder):
     split = SPLITS["val"]
-    frames = render(sample_scene(split.rng(0), split), (64, 64), 12)
+    frames = film(sample_take(split.rng(0), split, 0.0), (64, 64), 12).frames
     (folder / "x.mp4").write_bytes(encode_mp4(frames, 8.0))
     judge = OracleJudge(lambda clip, prompt, criterion: 0.5)
     clip = read(folder, PAIR).sources["x.mp4"](judge)

@@ -47,7 +47,10 @@ def test_an_ideal_critic_is_safe(labelled):
         assert figures.accuracy.value == 1.0
         assert figures.with_ties is not None
         assert figures.with_ties.held_out.value == 1.0
-        assert figures.orders is None, "scores know no order"
+        assert figures.orders is not None
+        assert figures.orders.consistency is not None
+        assert figures.orders.consistency.value == 1.0
+        assert figures.orders.consistency.n == figures.n
         assert figures.ece is None or figures.ece.value < 0.01
         assert set(figures.by_part) == {"even", "odd"}
     assert found.criteria["sharpness"].spearman is not None
@@ -184,6 +187,32 @@ def test_a_critic_whose_values_are_off_may_still_order(labelled):
     assert [each.what for each in verdict.unmet] == ["calibration error"]
 
 
+def test_a_grade_that_stands_alone_is_for_calibration_only(labelled):
+    """Clips that nobody compares must not be ranked as if they were rungs of a ladder."""
+    alone = tuple(
+        LabelledGrade(
+            Shown(f"g{index}", "true caption"),
+            "sharpness",
+            0.1 * index,
+            "apart",
+            ladder,
+            f"g{index}",
+        )
+        for index, ladder in enumerate([None] * 8)
+    )
+    with_them = run(replace(labelled, grades=(*labelled.grades, *alone))).criteria["sharpness"]
+    without = run(labelled).criteria["sharpness"]
+    assert with_them.ladders == without.ladders
+    assert with_them.ece is not None
+    assert without.ece is not None
+    assert with_them.ece.n == without.ece.n + len(alone)
+    assert with_them.ece.value > without.ece.value
+    ranked = tuple(replace(grade, ladder="one") for grade in alone)
+    mutant = run(replace(labelled, grades=(*labelled.grades, *ranked))).criteria["sharpness"]
+    assert mutant.spearman is not None
+    assert mutant.spearman.value < 0.5
+
+
 def test_few_answers_prove_nothing():
     found = run(labelled_clips(4))
     verdict = found.verdicts["text_alignment"]
@@ -219,6 +248,29 @@ def test_a_critic_that_favours_a_place(labelled, bonus, sign):
     assert found.criteria["sharpness"].accuracy == run(labelled).criteria["sharpness"].accuracy
 
 
+def test_scores_are_compared_in_both_orders(labelled):
+    """A readout that gives the first of two scores an advantage does not go unnoticed."""
+
+    class Leaning(OracleJudge):
+        def preferences_from_scores(self, a, b):
+            raised = {n: replace(s, raw=s.raw + 1.5, value=None) for n, s in a.items()}
+            raised = {n: replace(s, value=1 / (1 + math.exp(-s.raw))) for n, s in raised.items()}
+            return super().preferences_from_scores(raised, b)
+
+    even = run(labelled).criteria["sharpness"].orders
+    leaning = audit(Leaning(truth), labelled, NAMES, "scores").criteria["sharpness"].orders
+    assert even is not None
+    assert leaning is not None
+    assert even.consistency is not None
+    assert leaning.consistency is not None
+    assert (even.consistency.value, even.consistency.low) == (1.0, 1.0)
+    assert leaning.consistency.value < 0.9
+    assert even.first_shown_advantage is not None
+    assert leaning.first_shown_advantage is not None
+    assert even.first_shown_advantage.value == 0.0
+    assert leaning.first_shown_advantage.value > 0.1
+
+
 def test_a_confusion_is_named_and_an_expected_effect_is_not(labelled):
     def hazy(clip, prompt, criterion):
         if criterion == "steadiness":
@@ -238,6 +290,12 @@ def test_a_confusion_is_named_and_an_expected_effect_is_not(labelled):
     assert [s for s in found.limits if "also lowered" in s] == [
         "steadiness is also lowered by “sharpness!”: Cliff's delta 1.00 (1.00 to 1.00), its value "
         "falls by 0.50 on average."
+    ]
+    either_way = replace(labelled, open_effects=frozenset({("sharpness!", "steadiness")}))
+    found_open = run(either_way, hazy)
+    assert not [s for s in found_open.limits if "also lowered" in s], "nobody can say it should not"
+    assert [(e.change, e.criterion) for e in found_open.effects if e.is_open] == [
+        ("sharpness!", "steadiness")
     ]
     faint = run(labelled, lambda *about: 0.5 + 0.1 * hazy(*about))
     assert not [s for s in faint.limits if "also lowered" in s], "it hardly moves a reward"

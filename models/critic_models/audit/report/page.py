@@ -83,7 +83,8 @@ def _sections(audit: Audit, open_clip: OpenClip) -> Iterator[tuple[str, str]]:
         )
         yield "Severity", words("p", text) + severity_plots(measured)
     yield "Calibration", reliability_plots(measured) + preferences_table(measured)
-    yield "Order of presentation", order_plot(measured) or words("p", _no_orders(audit))
+    orders = order_plot(measured) or words("p", "No pair could be compared in both orders.")
+    yield "Order of presentation", _order_method(audit) + orders
     if still := static_plot(measured, audit.rule):
         yield "Clips that stand still", still
     if audit.effects:
@@ -137,13 +138,18 @@ def _limits(audit: Audit) -> str:
     return tag("ul", *(words("li", sentence) for sentence in audit.limits))
 
 
-def _no_orders(audit: Audit) -> str:
+def _order_method(audit: Audit) -> str:
     if audit.method == "scores":
-        return (
-            "This critic's preferences come from the scores of single clips, so the order in which "
-            "two clips are shown cannot matter, and no pair was asked."
+        text = (
+            "This critic's preferences come from the scores of single clips. Every two scores were "
+            "compared in both orders; the clips themselves were never shown together."
         )
-    return "The set has no pairs of two clips and one prompt, so no pair was asked."
+    else:
+        text = (
+            "Pairs of two clips and at most one prompt were shown in both orders. Of other pairs "
+            "the scores of single clips decided, and they are left out here."
+        )
+    return words("p", text)
 
 
 def _worst_cases(audit: Audit, open_clip: OpenClip) -> str:

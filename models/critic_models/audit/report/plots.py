@@ -164,7 +164,7 @@ def preferences_table(criteria: Figures) -> str:
 
 
 def order_plot(criteria: Figures) -> str:
-    """Plot the advantage of the clip shown first; empty where no pair was asked."""
+    """Plot the advantage of the clip shown first; empty where no pair was compared so."""
     found = [(name, each.orders) for name, each in criteria.items() if each.orders is not None]
     if not found:
         return ""
@@ -238,12 +238,13 @@ def effects_plot(effects: Sequence[Effect]) -> str:
     caption = (
         "Cliff's delta: 1 where every changed clip scores below every unchanged one, 0 where the "
         "change does not show. Outlined: lowered by definition. Anything else is a confusion, "
-        "which matters as far as the value falls."
+        "which matters as far as the value falls, unless the table calls it open: there a critic "
+        "may go either way."
     )
     data = [
         [
             escape(f"{e.change} on {e.criterion}"),
-            "by definition" if e.labelled else "",
+            "by definition" if e.labelled else "open" if e.is_open else "",
             estimate(e.delta, 2),
             estimate(e.value_drop, 2),
         ]
