@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from critic_models.errors import CheckpointError
+from critic_models.finetune.accuracy import Accuracy
 from critic_models.finetune.config import SMOKE, TrainConfig
-from critic_models.finetune.evaluate import Accuracy
 from critic_models.finetune.tuning.config import RowsConfig
 
 

@@ -85,7 +85,7 @@ def _softmax(scores: torch.Tensor) -> torch.Tensor:
 
 
 def _causal(length: int, like: torch.Tensor) -> torch.Tensor:
-    return torch.full((length, length), -torch.inf, dtype=like.dtype).triu(1)
+    return torch.full((length, length), -torch.inf, dtype=like.dtype, device=like.device).triu(1)
 
 
 AttentionInterface.register(TRAINING_ATTENTION, _attention)

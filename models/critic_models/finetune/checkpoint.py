@@ -14,7 +14,7 @@ import transformers
 from critic_models.finetune.config import CONFIG_FILE, TrainConfig
 from critic_models.finetune.questions import PAIRWISE_QUESTION
 from critic_models.finetune.tree import POSITIONS
-from critic_models.video.sampling import Uniform
+from critic_models.video.sampling import Transitions
 from critic_models.vlm.criteria import NANO_CRITERIA
 from critic_models.vlm.spec import SPEC_FILE, CriticSpec, Platt
 
@@ -23,14 +23,14 @@ MAX_PIXELS = 128 * 128
 
 DESCRIPTION = (
     "A tiny critic, trained from random weights on clips that this project renders: defects of "
-    "picture and motion on any clip, and captions inside its small world."
+    "picture, recording and motion on any clip; identity, physics and captions inside its world."
 )
 LIMITS = (
     "Looks at 8 frames of about 128 by 128 pixels, so it cannot see finer detail or quicker "
-    "events. Of captions it knows one moving object: six colours (red, green, blue, yellow, "
-    "white, purple), three shapes (circle, square, triangle) and four directions; on any other "
-    "caption its text_alignment means nothing. Its defects are synthetic: audit it on your own "
-    "clips before training on it."
+    "events. Of captions it knows its world of thirteen things, ten colours, nine scenes and "
+    "seventeen actions; on any other caption its text_alignment means nothing. It learned identity "
+    "and physics from drawn things only, and all of its defects are synthetic: audit it on your "
+    "own clips before training on it."
 )
 
 
@@ -41,7 +41,7 @@ def nano_spec(num_frames: int, calibration: Mapping[str, Platt]) -> CriticSpec:
         description=DESCRIPTION,
         limits=LIMITS,
         criteria={criterion.name: criterion for criterion in NANO_CRITERIA},
-        sampling=Uniform(num_frames),
+        sampling=Transitions(num_frames),
         min_pixels=MIN_PIXELS,
         max_pixels=MAX_PIXELS,
         budget_unit="frame",

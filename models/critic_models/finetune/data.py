@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 
 import cv2
@@ -14,35 +14,38 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from critic_models.finetune.config import TOKEN_PX, TrainConfig
-from critic_models.finetune.heads import DenseTargets, dense_targets
+from critic_models.finetune.draw import Drawn, draw_pair, known_facts, overall_of
 from critic_models.finetune.questions import (
+    OPEN_QUESTIONS,
+    QUALITY,
     Question,
-    caption_questions,
+    caption_question,
+    contrast_questions,
     open_questions,
-    quality_questions,
+    quality_question,
+    true_question,
 )
+from critic_models.finetune.targets import DenseTargets, dense_targets
 from critic_models.finetune.tree import Tree, build_tree
-from critic_models.video.sampling import Uniform
+from critic_models.video.sampling import Transitions
 from critic_models.vlm.prompts import VisualGrid, build_branch
 from critic_models.vlm.tokens import PromptTokenizer
-from critic_models.world import (
-    SPLITS,
-    degrade,
-    encode_lightly,
-    render,
-    sample_scene,
-    sample_severities,
-)
+from critic_models.world import SPLITS, Clip, Facts, Split, encode_lightly, film
+from critic_models.world.splits import SplitName
 
 _FIRST_SIZE_SHARE = 0.75
 _ENLARGEMENTS = (1.5, 2.0)
 _FRAME_MULTIPLES = (1, 2, 3)
-_FRAME_SHARES = (0.7, 0.2, 0.1)
+_FRAME_SHARES = (0.8, 0.13, 0.07)
 _DURATIONS_S = (0.3, 9.0)
 _LONG_DURATIONS_S = (9.0, 60.0)
 _LONG_SHARE = 0.15
 _ANSWERS_WIDTH = 3
-_PREFETCHED = 4
+_LEAST_GAP = 0.15
+"""Of two damages, from which on the pair is ranked."""
+
+_TINT = 0.05
+_PREFETCHED = 8
 _WORKER_NICE = 3
 
 
@@ -51,115 +54,227 @@ class Batch:
     """What one training step reads.
 
     Attributes:
-        step: which.
-        frames: uint8 `[B, T, H, W, 3]`.
-        dense: targets of the dense heads, batched; coverage as `[B, P, N]`.
+        frames: uint8 `[B, 2 P, H, W, 3]`.
+        dense: targets of the dense heads, batched.
         ids: int64 `[B, L]`, prefix and padded branches.
         ends: int64 `[B, Q]`, last row of every branch.
         answer_ids: int64 `[B, Q, 3]`, tokens of the right answers.
-        answer_shares: float32 `[B, Q, 3]`, their probabilities, summing to one.
-        topics: of the `Q` questions.
+        answer_shares: float32 `[B, Q, 3]`, their probabilities; all 0 where nobody knows.
+        weights: float32 `[B, Q]`, of every question in the loss.
+        poles: int64 `[B, Q, 2]`, tokens whose log-odds rank clips.
+        ranks: int64 `[R, 4]`: clip and question of the better one, and of the worse one.
+        rank_topics: what each of them tests.
+        topics: of every question of every clip.
         tree: positions and shape, common to all clips of the batch.
     """
 
-    step: int
     frames: torch.Tensor
     dense: dict[str, torch.Tensor]
     ids: torch.Tensor
     ends: torch.Tensor
     answer_ids: torch.Tensor
     answer_shares: torch.Tensor
-    topics: tuple[str, ...]
+    weights: torch.Tensor
+    poles: torch.Tensor
+    ranks: torch.Tensor
+    rank_topics: tuple[str, ...]
+    topics: tuple[tuple[str, ...], ...]
     tree: Tree
 
     @property
     def size(self) -> tuple[int, int]:
         return int(self.frames.shape[2]), int(self.frames.shape[3])
 
+    def to(self, device: torch.device) -> Batch:
+        """Move everything that a step computes with."""
+        names = ("frames", "ids", "ends", "answer_ids", "answer_shares", "weights", "poles")
+        moved = {name: getattr(self, name).to(device) for name in (*names, "ranks")}
+        dense = {name: values.to(device) for name, values in self.dense.items()}
+        return replace(self, **moved, dense=dense, tree=self.tree.to(device))
 
-class TrainingData(Dataset[Batch]):
-    """Batches by step."""
 
-    def __init__(self, config: TrainConfig, tokenizer_json: str) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """The questions about one clip: short ones, and those with a caption."""
+
+    short: tuple[Question, ...]
+    long: tuple[Question, ...]
+
+    @property
+    def all(self) -> tuple[Question, ...]:
+        return (*self.short, *self.long)
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A question by which a clip of a pair should come out above the other, or above itself."""
+
+    better: tuple[int, int]
+    worse: tuple[int, int]
+    topic: str
+
+
+class RenderedData(Dataset[Batch]):
+    """Batches by number."""
+
+    def __init__(
+        self, config: TrainConfig, tokenizer_json: str, split: SplitName = "train"
+    ) -> None:
         self._config = config
         self._tokenizer_json = tokenizer_json
+        self._split = SPLITS[split]
 
     @cached_property
     def _asker(self) -> Asker:
         """Made on first use: it has caches, which do not travel to a worker process."""
         return Asker(self._config, self._tokenizer_json)
 
-    def __getitem__(self, step: int) -> Batch:
-        config, split = self._config, SPLITS["train"]
-        rng = split.rng(config.seed, step)
+    def __getitem__(self, index: int) -> Batch:
+        config, split = self._config, self._split
+        rng = split.rng(config.seed, index)
         size = config.clip_sizes[0]
         if len(config.clip_sizes) > 1 and rng.random() > _FIRST_SIZE_SHARE:
             size = config.clip_sizes[1 + int(rng.integers(len(config.clip_sizes) - 1))]
-        drawn = size
+        drawn_size = size
         if rng.random() < config.enlarged_share:
             factor = float(rng.choice(_ENLARGEMENTS))
-            drawn = (round(size[0] * factor), round(size[1] * factor))
+            drawn_size = (round(size[0] * factor), round(size[1] * factor))
         count = config.num_frames * int(rng.choice(_FRAME_MULTIPLES, p=_FRAME_SHARES))
-        chosen = Uniform(config.num_frames).indices(count, 1.0, np.arange(count))
-        frames, dense, asked = [], [], []
+        chosen = Transitions(config.num_frames).indices(count, 1.0, np.arange(count))
         grid = (size[0] // TOKEN_PX, size[1] // TOKEN_PX)
-        for _ in range(config.batch_clips):
-            scene = sample_scene(rng, split)
-            severities = sample_severities(rng, config.defect_rate)
-            clip = degrade(severities, render(scene, drawn, count), rng)
-            seen = clip.frames[chosen]
-            if rng.random() < config.encoded_share:
-                seen = encode_lightly(seen, rng)
-            frames.append(resize(seen, size))
-            dense.append(dense_targets(scene, clip, severities, grid, chosen))
-            captions = caption_questions(
-                scene, split, rng, config.full_captions, config.partial_captions
-            )
-            asked.append((quality_questions(severities) + open_questions(scene), captions))
-        return self._asker.batch(step, torch.stack(frames), dense, asked, rng)
+        frames, dense, asked, ranks = [], [], [], []
+        for first in range(0, config.process_clips, 2):
+            drawn = draw_pair(rng, split, (config.quality_pairs, config.shown_pairs))
+            clips = [film(take, drawn_size, count) for take in drawn.takes]
+            tint = _tint(rng)
+            facts = [known_facts(clip) for clip in clips]
+            for clip, known in zip(clips, facts, strict=True):
+                # What repeats in the list of frames is cut out once and laid beside itself.
+                seen, again = np.unique(chosen, return_inverse=True)
+                shown = tint(clip.frames[seen])
+                if rng.random() < config.encoded_share:
+                    shown = encode_lightly(shown, rng)
+                frames.append(resize(shown, size)[torch.from_numpy(again)])
+                dense.append(dense_targets(clip, known, grid, chosen))
+            pair, orders = self._asker.ask(drawn, clips, facts, split, rng)
+            asked += pair
+            ranks += [_moved(rank, first) for rank in orders]
+        return self._asker.batch(torch.stack(frames), dense, asked, ranks, rng)
+
+
+def _tint(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """Draw a colour cast, too faint to change what a colour is called; equal for a pair."""
+    gains = np.exp(rng.normal(0.0, _TINT, 3))
+    table = np.clip(np.round(np.arange(256)[:, None] * gains), 0, 255).astype(np.uint8)
+    return lambda frames: np.stack([cv2.LUT(frame, table[None]) for frame in frames])
+
+
+def _moved(rank: Rank, by: int) -> Rank:
+    (a, p), (b, q) = rank.better, rank.worse
+    return Rank((a + by, p), (b + by, q), rank.topic)
 
 
 class Asker:
-    """Writes questions about equally large clips as token rows, by the serving prompts."""
+    """Chooses questions about equally large clips, and writes them as token rows by the serving
+    prompts.
+    """
 
     def __init__(self, config: TrainConfig, tokenizer_json: str) -> None:
+        self._config = config
         self._tokenizer = PromptTokenizer(tokenizer_json)
-        self._temporal = config.num_frames // 2
+        self._patches = config.num_frames - 1
         self._branch = lru_cache(maxsize=16_384)(self._encode)
-        self._answer = lru_cache(maxsize=1024)(self._encode_answer)
+        self._answer = lru_cache(maxsize=4096)(self._encode_answer)
+        self._poles = lru_cache(maxsize=64)(self._tokenizer.answer_ids)
+
+    def ask(
+        self,
+        drawn: Drawn,
+        clips: Sequence[Clip],
+        facts: Sequence[Facts],
+        split: Split,
+        rng: np.random.Generator,
+    ) -> tuple[list[Asked], list[Rank]]:
+        """Ask the same criteria of both clips of a pair, and captions of each."""
+        names = self._criteria(drawn, rng)
+        slots = rng.choice(list(OPEN_QUESTIONS), self._config.open_questions, replace=False)
+        asked, ranks = [], []
+        for index, (clip, known) in enumerate(zip(clips, facts, strict=True)):
+            short = [quality_question(clip.take, name) for name in names]
+            short += open_questions(known, [str(s) for s in slots])
+            if drawn.caption is not None and drawn.slot is not None:
+                long = [caption_question(drawn.caption, index == 0, f"shows_{drawn.slot}")]
+            else:
+                long = [true_question(known, split, rng)]
+            for _ in range(self._config.contrasts):
+                at = len(short) + len(long)
+                long += contrast_questions(known, split, rng)
+                if long[-1].answers:
+                    ranks.append(Rank((index, at), (index, at + 1), long[-1].topic))
+            asked.append(Asked(tuple(short), tuple(long)))
+        one, other = (clip.take for clip in clips)
+        for at, name in enumerate(names):
+            gap = other.damage(name) - one.damage(name)
+            known_of_both = all(a.short[at].answers for a in asked)
+            if known_of_both and abs(gap) >= _LEAST_GAP:
+                sides = (0, 1) if gap > 0 else (1, 0)
+                ranks.append(Rank((sides[0], at), (sides[1], at), name))
+        if drawn.slot is not None:
+            at = len(asked[0].short)
+            ranks.append(Rank((0, at), (1, at), f"shows_{drawn.slot}"))
+        return asked, ranks
+
+    def _criteria(self, drawn: Drawn, rng: np.random.Generator) -> list[str]:
+        """Choose criteria: that by which the clips differ, the one that sums it up, and others."""
+        first: list[str] = []
+        if drawn.criterion is not None:
+            first = [drawn.criterion]
+            overall = overall_of(drawn.criterion)
+            first += [overall] if overall is not None else []
+        rest = [name for name in QUALITY if name not in first]
+        number = self._config.quality_questions - len(first)
+        return first + [str(name) for name in rng.choice(rest, number, replace=False)]
 
     def batch(
         self,
-        step: int,
         frames: torch.Tensor,
         dense: Sequence[DenseTargets],
-        asked: Sequence[tuple[Sequence[Question], Sequence[Question]]],
+        asked: Sequence[Asked],
+        ranks: Sequence[Rank],
         rng: np.random.Generator,
     ) -> Batch:
         """Assemble a batch; every clip has equally many short and long questions."""
-        branches = [[[self._branch(q.text) for q in group] for group in groups] for groups in asked]
+        branches = [
+            [[self._branch(q.text) for q in group] for group in (each.short, each.long)]
+            for each in asked
+        ]
         height, width = frames.shape[2] // TOKEN_PX, frames.shape[3] // TOKEN_PX
         grids = [
-            VisualGrid(self._temporal, height, width, tuple(seconds), 0.0)
+            VisualGrid(self._patches, height, width, tuple(seconds), 0.0)
             for seconds in self._times(rng, len(frames))
         ]
         tree, ids, ends = build_tree(self._tokenizer, grids, branches)
-        questions = [[q for group in groups for q in group] for groups in asked]
-        answers = [[self._answer(tuple(q.answers.items())) for q in row] for row in questions]
+        rows = [each.all for each in asked]
+        answers = [[self._answer(tuple(q.answers.items())) for q in row] for row in rows]
         targets = {
             f.name: torch.from_numpy(np.stack([getattr(d, f.name) for d in dense]))
             for f in fields(DenseTargets)
         }
-        targets["coverage"] = targets["coverage"].flatten(2)
+        weight_of = self._config.weight_of
         return Batch(
-            step=step,
             frames=frames,
             dense=targets,
             ids=torch.from_numpy(ids),
             ends=torch.from_numpy(ends),
             answer_ids=torch.tensor([[a[0] for a in row] for row in answers]),
             answer_shares=torch.tensor([[a[1] for a in row] for row in answers]),
-            topics=tuple(q.topic for q in questions[0]),
+            weights=torch.tensor(
+                [[weight_of(q.topic) if q.answers else 0.0 for q in row] for row in rows]
+            ),
+            poles=torch.tensor([[self._poles(q.poles) for q in row] for row in rows]),
+            ranks=torch.tensor([[*r.better, *r.worse] for r in ranks]).view(-1, 4),
+            rank_topics=tuple(rank.topic for rank in ranks),
+            topics=tuple(tuple(q.topic for q in row) for row in rows),
             tree=tree,
         )
 
@@ -172,8 +287,8 @@ class Asker:
         durations = rng.uniform(*_DURATIONS_S, count)
         if rng.random() < _LONG_SHARE:
             durations[:] = rng.uniform(*_LONG_DURATIONS_S)
-        gaps = durations / (2 * self._temporal - 1)
-        return gaps[:, None] * (2 * np.arange(self._temporal) + 0.5)
+        gaps = durations / self._patches
+        return gaps[:, None] * (np.arange(self._patches) + 0.5)
 
     def _encode(self, text: str) -> np.ndarray:
         return build_branch(self._tokenizer, text)
@@ -181,10 +296,10 @@ class Asker:
     def _encode_answer(
         self, answers: tuple[tuple[str, float], ...]
     ) -> tuple[list[int], list[float]]:
-        words = [word for word, _ in answers]
-        ids = self._tokenizer.answer_ids(words)
+        ids = self._tokenizer.answer_ids([word for word, _ in answers]) or [0]
+        shares = [share for _, share in answers] or [0.0]
         missing = _ANSWERS_WIDTH - len(ids)
-        return ids + [ids[0]] * missing, [share for _, share in answers] + [0.0] * missing
+        return ids + [ids[0]] * missing, shares + [0.0] * missing
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
@@ -196,12 +311,19 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
     return images.permute(0, 2, 3, 1).contiguous()
 
 
-def stream(config: TrainConfig, tokenizer_json: str, start: int, stop: int) -> Iterator[Batch]:
-    """Yield batches `start` to `stop`, rendered by the configured number of worker processes."""
+def stream(
+    config: TrainConfig, tokenizer_json: str, start: int, stop: int, rank: int = 0
+) -> Iterator[Batch]:
+    """Yield the batches of one process for steps `start` to `stop`.
+
+    They are rendered by the configured number of worker processes. No two steps and no two
+    processes of a run see the same batch.
+    """
+    every = config.processes
     loader = DataLoader(
-        TrainingData(config, tokenizer_json),
+        RenderedData(config, tokenizer_json),
         batch_size=None,
-        sampler=range(start, stop),
+        sampler=range(start * every + rank, stop * every, every),
         num_workers=config.workers,
         prefetch_factor=_PREFETCHED if config.workers else None,
         worker_init_fn=_one_thread,

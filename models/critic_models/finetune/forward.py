@@ -9,15 +9,22 @@ from torch import nn
 
 from critic_models.finetune.attention import use_training_attention
 from critic_models.finetune.data import Batch
-from critic_models.finetune.heads import DenseHeads
+from critic_models.finetune.heads import SUMMARY_WIDTHS, TOKEN_WIDTHS, Heads
 from critic_models.finetune.model import PatchProjection
 from critic_models.vlm.families import FAMILIES
 
 
 class Learner(nn.Module):
-    """The network with its throw-away heads: one set for each output of the vision tower."""
+    """The network with its throw-away heads.
 
-    def __init__(self, network: transformers.Qwen3VLForConditionalGeneration) -> None:
+    Heads on visual tokens: one set for each output of the vision tower. Heads on the ends of
+    patches: after `summary_layer` layers of the language model, so that the questions, which see
+    the prefix as it was before each layer, can read what they taught.
+    """
+
+    def __init__(
+        self, network: transformers.Qwen3VLForConditionalGeneration, summary_layer: int
+    ) -> None:
         super().__init__()
         use_training_attention(network)
         visual = network.model.visual
@@ -25,7 +32,9 @@ class Learner(nn.Module):
         self.network = network
         outputs = 1 + len(visual.deepstack_visual_indexes)
         hidden_size = network.config.text_config.hidden_size
-        self.heads = nn.ModuleList(DenseHeads(hidden_size) for _ in range(outputs))
+        self.heads = nn.ModuleList(Heads(hidden_size, TOKEN_WIDTHS) for _ in range(outputs))
+        self.summary = Heads(hidden_size, SUMMARY_WIDTHS)
+        self._summary_layer = summary_layer
 
     def look(self, batch: Batch) -> list[torch.Tensor]:
         """Run the vision tower; its outputs as `[B, P, N, hidden]`, the final one first."""
@@ -42,8 +51,15 @@ class Learner(nn.Module):
         """Run the dense heads on the vision tower's outputs."""
         return [heads(f) for heads, f in zip(self.heads, features, strict=True)]
 
-    def answer(self, batch: Batch, features: list[torch.Tensor]) -> torch.Tensor:
-        """Run the language model; fp32 logits `[B, Q, vocabulary]` at the branches' ends."""
+    def answer(
+        self, batch: Batch, features: list[torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Run the language model.
+
+        Returns:
+            fp32 logits `[B, Q, vocabulary]` at the branches' ends, and what the heads on the ends
+            of patches say, `[B, P, width]` by name.
+        """
         language = self.network.model.language_model
         tree = batch.tree
         embedded = language.embed_tokens(batch.ids)
@@ -51,17 +67,25 @@ class Learner(nn.Module):
         tokens = features[0].flatten(1, 2).to(embedded.dtype)
         embedded = embedded.index_copy(1, rows, tokens)
         clips = len(batch.ids)
-        hidden = language(
-            inputs_embeds=embedded,
-            position_ids=tree.positions[:, None].expand(3, clips, -1),
-            attention_mask=None,
-            use_cache=False,
-            tree=tree.shape,
-            visual_pos_masks=tree.is_visual.expand(clips, -1),
-            deepstack_visual_embeds=[f.flatten(0, 2) for f in features[1:]],
-        ).last_hidden_state
+        kept: list[torch.Tensor] = []
+        hook = language.layers[self._summary_layer].register_forward_pre_hook(
+            lambda _, args: kept.append(args[0][:, tree.patch_ends])
+        )
+        try:
+            hidden = language(
+                inputs_embeds=embedded,
+                position_ids=tree.positions[:, None].expand(3, clips, -1),
+                attention_mask=None,
+                use_cache=False,
+                tree=tree.shape,
+                visual_pos_masks=tree.is_visual.expand(clips, -1),
+                deepstack_visual_embeds=[f.flatten(0, 2) for f in features[1:]],
+            ).last_hidden_state
+        finally:
+            hook.remove()
         ends = batch.ends[..., None].expand(-1, -1, hidden.shape[-1])
-        return self.network.lm_head(hidden.gather(1, ends)).float()
+        logits = self.network.lm_head(hidden.gather(1, ends)).float()
+        return logits, self.summary(kept[0])
 
 
 def patches_of(frames: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import torch
 
 from critic_models.finetune.config import TrainConfig
 from critic_models.finetune.forward import Learner
+from critic_models.finetune.group import Member
 
 _FLOOR = 0.02
 """Of the learning rate at the end of the schedule."""
@@ -24,15 +25,17 @@ class Optimizer:
     language model too, with a warm-up of its own.
     """
 
-    def __init__(self, learner: Learner, config: TrainConfig) -> None:
+    def __init__(self, learner: Learner, config: TrainConfig, member: Member) -> None:
         self._config = config
+        self._member = member
         self._warm_from = {"tower": 0, "language": 0}
         self.asks = False
         groups: dict[tuple[str, str], list[torch.nn.Parameter]] = {}
         for name, parameter in learner.named_parameters():
-            part = "language" if ".language_model." in name else "tower"
+            language = ".language_model." in name or name.startswith("summary.")
+            part = "language" if language else "tower"
             kind = "matrix" if parameter.ndim == 2 and "layers." in name else "other"
-            if parameter.ndim == 2 and (".blocks." in name or "merger" in name):
+            if parameter.ndim == 2 and ".blocks." in name:
                 kind = "matrix"
             groups.setdefault((kind, part), []).append(parameter)
         self._parameters = [p for group in groups.values() for p in group]
@@ -65,21 +68,25 @@ class Optimizer:
         self._warm_from["language"] = step
 
     def set_rate(self, step: int, share: float) -> None:
-        """Set the learning rates: warm-up, constant, then a straight fall to the end."""
+        """Set the learning rates: warm-up, constant, then a straight fall to the end of each."""
         config = self._config
-        falling = min(1.0, (1.0 - share) / config.decay_share) if config.decay_share else 1.0
         bases = ((self._muon, config.matrix_lr), (self._adamw, config.other_lr))
         for optimizer, base in bases:
             for group in optimizer.param_groups:
+                tower = group["part"] == "tower"
+                end = 1.0 - config.fixed_tower_share if tower else 1.0
+                start = 1.0 - config.decay_share
+                falling = min(1.0, (end - share) / (end - start)) if start < end else 1.0
                 age = step - self._warm_from[group["part"]] + 1
                 warm = min(1.0, age / config.warmup_steps)
                 rate = base * warm * max(_FLOOR, falling)
-                if self.asks and group["part"] == "tower":
+                if self.asks and tower:
                     rate *= config.asked_tower_rate
                 group["lr"] = rate
 
     def step(self) -> float:
-        """Clip the gradients, move, and forget them; returns their norm before clipping."""
+        """Average and clip the gradients, move, and forget them; returns their norm before it."""
+        self._member.average([p.grad for p in self._parameters if p.grad is not None])
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._config.clip_gradient)
         self._muon.step()
         self._adamw.step()

@@ -5,111 +5,89 @@ A right answer is a distribution over answer words: a half-blurred clip is half 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from critic_models.finetune.heads import strength
 from critic_models.vlm.criteria import NANO_CRITERIA, Criterion
 from critic_models.vlm.prompts import pointwise_question
-from critic_models.world import SLOTS, Scene, Split, with_wrong, write_caption
-from critic_models.world.captions import PARTIAL_PHRASINGS, Slot, punctuate
-from critic_models.world.defects import IMAGING, TEMPORAL, Defect
+from critic_models.world import PARTIAL_PHRASINGS, Facts, Split, Take, punctuate
+from critic_models.world.captions import contrasted_slots, sample_caption, sample_contrast
+from critic_models.world.catalogue import ACTIONS
 
-CRITERION_OF_DEFECT: dict[Defect, str] = {
-    "blur": "sharpness",
-    "noise": "cleanness",
-    "blocking": "compression_quality",
-    "flicker": "exposure_stability",
-    "jitter": "steadiness",
-    "freeze": "motion_continuity",
-}
-_DEFECT_OF_CRITERION = {name: defect for defect, name in CRITERION_OF_DEFECT.items()}
 CRITERIA = {criterion.name: criterion for criterion in NANO_CRITERIA}
+QUALITY = tuple(name for name, criterion in CRITERIA.items() if not criterion.needs_prompt)
+ALIGNMENT = "text_alignment"
 
-OPEN_QUESTIONS: dict[Slot, str] = {
+OPEN_QUESTIONS: dict[str, str] = {
+    "object": "What is the object?",
     "colour": "What colour is the object?",
-    "shape": "What shape is the object?",
     "direction": "Where does the object move?",
+    "relation": "Where is the object?",
+    "action": "What happens?",
+    "scene": "What place is it?",
 }
 PAIRWISE_QUESTION = "Which video is better in {aspect}? A, B or tie."
+
+ACTION_WORDS: dict[str, str] = {name: name.partition("_")[0] for name in ACTIONS}
+RELATION_WORDS: dict[str, str] = {
+    "left of": "left",
+    "right of": "right",
+    "above": "above",
+    "below": "below",
+    "on": "on",
+    "under": "under",
+    "behind": "behind",
+    "in front of": "front",
+}
+"""How an open question is answered with one word."""
+
+_PARTIAL_SHARE = 0.35
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question and the probability of each right answer."""
+    """A question and the probability of each right answer.
+
+    Attributes:
+        text: as asked.
+        answers: share of each answer word; none where the world does not know, and then the
+            question is asked and not counted.
+        topic: for weights and for the log.
+        poles: answers whose log-odds rank clips, the better one first.
+    """
 
     text: str
     answers: Mapping[str, float]
     topic: str
+    poles: tuple[str, str] = ("yes", "no")
 
 
-def quality_questions(severities: Mapping[Defect, float]) -> list[Question]:
-    """Ask every criterion that needs no caption; always the same texts in the same order."""
-    return [
-        Question(c.question, _quality_answer(c, severities), c.name)
-        for c in NANO_CRITERIA
-        if not c.needs_prompt
-    ]
+def strength(damage: float) -> float:
+    """Map a damage to the share of `no` in the answer to "is it free of this defect?".
 
-
-def open_questions(scene: Scene) -> list[Question]:
-    """Ask for the value of every slot."""
-    return [
-        Question(text, {scene.slots[slot]: 1.0}, f"open_{slot}")
-        for slot, text in OPEN_QUESTIONS.items()
-    ]
-
-
-def caption_questions(
-    scene: Scene, split: Split, rng: np.random.Generator, full: int, partial: int
-) -> list[Question]:
-    """Ask whether captions are true: full ones right and wrong in each slot, and partial ones.
-
-    Args:
-        full: rounds of one true caption and one wrong in each slot.
-        partial: pairs of a true and a wrong caption that says less, for random slots.
+    A concave curve: the step from none to a little is worth more than the one from much to more.
     """
-    questions = []
-    for _ in range(full):
-        phrasing = str(rng.choice(split.phrasings))
-        true = punctuate(write_caption(scene.slots, phrasing), rng)
-        questions.append(_asks(true, True, "caption_true"))
-        for slot in SLOTS:
-            wrong = with_wrong(scene.slots, slot, rng)
-            phrasing = str(rng.choice(split.phrasings))
-            caption = punctuate(write_caption(wrong, phrasing), rng)
-            questions.append(_asks(caption, False, f"caption_{slot}"))
-    for _ in range(partial):
-        slot = SLOTS[int(rng.integers(len(SLOTS)))]
-        phrasing = str(rng.choice(PARTIAL_PHRASINGS[slot]))
-        wrong = with_wrong(scene.slots, slot, rng)
-        true = punctuate(write_caption(scene.slots, phrasing), rng)
-        questions.append(_asks(true, True, "partial_true"))
-        caption = punctuate(write_caption(wrong, phrasing), rng)
-        questions.append(_asks(caption, False, "partial_wrong"))
-    return questions
+    return float(damage) ** 0.6
 
 
-def _asks(caption: str, true: bool, topic: str) -> Question:
-    text = pointwise_question(CRITERIA["text_alignment"], caption)
-    return Question(text, {"yes": 1.0} if true else {"no": 1.0}, topic)
+def quality_question(take: Take, name: str) -> Question:
+    """Ask for one criterion that needs no caption."""
+    criterion = CRITERIA[name]
+    poles = (criterion.answers[0], criterion.answers[-1])
+    poles = poles if criterion.read_from == "yes_no" else (poles[1], poles[0])
+    known = name in take.clear_criteria
+    answers = quality_answer(criterion, take.damage(name)) if known else {}
+    return Question(criterion.question, answers, name, poles)
 
 
-def _quality_answer(
-    criterion: Criterion, severities: Mapping[Defect, float]
-) -> Mapping[str, float]:
-    if criterion.name in _DEFECT_OF_CRITERION:
-        no = strength(severities[_DEFECT_OF_CRITERION[criterion.name]])
+def quality_answer(criterion: Criterion, damage: float) -> dict[str, float]:
+    """Write a damage as shares of a criterion's answers."""
+    no = strength(damage)
+    if criterion.read_from == "yes_no":
         return {"yes": 1.0 - no, "no": no}
-    kinds = IMAGING if criterion.name == "visual_quality" else TEMPORAL
-    return spread_grade(1.0 - overall_strength([severities[k] for k in kinds]), criterion.answers)
-
-
-def overall_strength(severities: list[float]) -> float:
-    """Combine defects as independent chances to spoil a clip: 1 - prod(1 - strength)."""
-    return 1.0 - float(np.prod([1.0 - strength(s) for s in severities]))
+    return spread_grade(1.0 - no, criterion.answers)
 
 
 def spread_grade(quality: float, answers: tuple[str, ...]) -> dict[str, float]:
@@ -120,3 +98,50 @@ def spread_grade(quality: float, answers: tuple[str, ...]) -> dict[str, float]:
     at = quality * (len(answers) - 1)
     weights = np.maximum(0.0, 1.0 - np.abs(at - np.arange(len(answers))))
     return {word: float(w) for word, w in zip(answers, weights, strict=True)}
+
+
+def open_questions(facts: Facts, slots: Sequence[str]) -> list[Question]:
+    """Ask for the value of some slots."""
+    asked = []
+    for slot in slots:
+        value: str | None = getattr(facts, slot)
+        word = {"action": ACTION_WORDS, "relation": RELATION_WORDS}.get(slot, {}).get(
+            value or "", value
+        )
+        asked.append(Question(OPEN_QUESTIONS[slot], {word: 1.0} if word else {}, f"open_{slot}"))
+    return asked
+
+
+def contrast_questions(facts: Facts, split: Split, rng: np.random.Generator) -> list[Question]:
+    """Ask of a true caption, and of the same wrong in one slot; both uncounted if there is none."""
+    phrasings = PARTIAL_PHRASINGS if rng.random() < _PARTIAL_SHARE else split.phrasings
+    slots = contrasted_slots(facts, phrasings) or contrasted_slots(facts, split.phrasings)
+    if not slots:
+        return [_unknown_caption()] * 2
+    slot = slots[int(rng.integers(len(slots)))]
+    phrasings = phrasings if slot in contrasted_slots(facts, phrasings) else split.phrasings
+    true, wrong = sample_contrast(facts, slot, phrasings, rng)
+    return [
+        caption_question(punctuate(true, rng), True, f"true_{slot}"),
+        caption_question(punctuate(wrong, rng), False, f"wrong_{slot}"),
+    ]
+
+
+def true_question(facts: Facts, split: Split, rng: np.random.Generator) -> Question:
+    """Ask of a true caption."""
+    try:
+        caption = sample_caption(facts, split.phrasings, rng)
+    except ValueError:
+        return _unknown_caption()
+    return caption_question(punctuate(caption, rng), True, "true")
+
+
+def caption_question(caption: str, true: bool, topic: str) -> Question:
+    """Ask whether a caption is true."""
+    text = pointwise_question(CRITERIA[ALIGNMENT], caption)
+    return Question(text, {"yes": 1.0} if true else {"no": 1.0}, topic)
+
+
+def _unknown_caption() -> Question:
+    text = pointwise_question(CRITERIA[ALIGNMENT], "something")
+    return Question(text, {}, "caption_unknown")

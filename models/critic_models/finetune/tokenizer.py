@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from critic_models.finetune.questions import OPEN_QUESTIONS, PAIRWISE_QUESTION
+from critic_models.finetune.questions import (
+    ACTION_WORDS,
+    OPEN_QUESTIONS,
+    PAIRWISE_QUESTION,
+    RELATION_WORDS,
+)
 from critic_models.vlm.criteria import NANO_CRITERIA, PAIRWISE_ANSWERS
 from critic_models.vlm.prompts import pairwise_question, pointwise_question
-from critic_models.world import SLOTS, SPLITS, VALUES, write_caption
-from critic_models.world.captions import PARTIAL_PHRASINGS
+from critic_models.world.catalogue import (
+    COLOURS,
+    DIRECTIONS,
+    NUMBERS,
+    RELATIONS,
+    SCENES,
+)
+from critic_models.world.phrasings import (
+    HELD_OUT_PHRASINGS,
+    PARTIAL_PHRASINGS,
+    PLACES,
+    PLURALS,
+    SEEN_PHRASINGS,
+    WORDINGS,
+)
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -26,7 +45,7 @@ _PIECES = r"(?:user|assistant)\n|<\d\.| seconds>|\d| ?\p{L}+| ?[^\s\p{L}\d]+|\s+
 """Roles with their line break and the head of a timestamp are single pieces: every prompt pays
 for them several times."""
 
-_MAX_VOCABULARY = 1024
+_MAX_VOCABULARY = 2048
 _REPEATS = 3
 """How often each word is shown, so that every word of the world becomes one token."""
 
@@ -59,23 +78,26 @@ def train_tokenizer(extra_texts: Sequence[str] = ()) -> Tokenizer:
 
 
 def _corpus() -> Iterator[str]:
-    names: tuple[str, ...] = SLOTS
-    slots = [dict(zip(names, v, strict=True)) for v in itertools.product(*VALUES.values())]
-    phrasings = [*SPLITS["train"].phrasings, *itertools.chain(*PARTIAL_PHRASINGS.values())]
-    captions = [write_caption(s, p) for s in slots for p in phrasings]
-    yield from captions
-    sentences = [caption[0].upper() + caption[1:] + "." for caption in captions[:400]]
-    yield from sentences
+    words = sorted(_words())
+    yield from (f" {word}" for word in words)
+    yield from (word for word in words)
+    yield from (word.capitalize() for word in words)
     for criterion in NANO_CRITERIA:
-        texts = captions[:40] + sentences[:40]
-        yield from (pointwise_question(criterion, caption) for caption in texts)
-        yield from (
-            pairwise_question(PAIRWISE_QUESTION, criterion, caption) for caption in captions[:40]
-        )
-        yield from criterion.answers
-    for question in OPEN_QUESTIONS.values():
-        yield from [question] * 4
-    yield from PAIRWISE_ANSWERS
-    yield from itertools.chain(*VALUES.values())
+        texts = ["a red ball moves left", "Two green boxes."]
+        yield from (pointwise_question(criterion, text) for text in texts)
+        yield from (pairwise_question(PAIRWISE_QUESTION, criterion, text) for text in texts)
+    yield from OPEN_QUESTIONS.values()
     yield from ["user\n", "assistant\n", "\n", "Video A: ", "Video B: "]
     yield from (f"<{tenths / 10:.1f} seconds>" for tenths in range(100))
+
+
+def _words() -> set[str]:
+    """Collect every word of captions, questions and answers."""
+    texts = [*SEEN_PHRASINGS, *HELD_OUT_PHRASINGS, *PARTIAL_PHRASINGS]
+    texts = [re.sub(r"{\w+}", " ", text) for text in texts]
+    texts += [*PLACES.values(), *PLURALS, *PLURALS.values(), *COLOURS, *DIRECTIONS, *RELATIONS]
+    texts += [re.sub(r"{\w+}", " ", t) for w in WORDINGS.values() for form in w for t in form]
+    texts += [*NUMBERS, *SCENES, "a", "an", "are", "is", "there", "something", "nothing"]
+    texts += [*ACTION_WORDS.values(), *RELATION_WORDS.values(), *PAIRWISE_ANSWERS]
+    texts += [answer for criterion in NANO_CRITERIA for answer in criterion.answers]
+    return {word for text in texts for word in re.findall(r"[A-Za-z]+", text)}

@@ -12,40 +12,38 @@ import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from critic_models.audit.run import Audit, audit
+from critic_models.audit.world_set import world_set
+from critic_models.engine.device import choose_device
+from critic_models.finetune.accuracy import Accuracy
 from critic_models.finetune.calibrate import calibrate
 from critic_models.finetune.card import RunFacts, write_card
-from critic_models.finetune.checkpoint import export, nano_spec, write_json
+from critic_models.finetune.checkpoint import export, write_json
 from critic_models.finetune.config import TrainConfig
-from critic_models.finetune.data import Batch, stream
-from critic_models.finetune.evaluate import Accuracy, evaluate
+from critic_models.finetune.data import Batch, RenderedData, stream
 from critic_models.finetune.forward import Learner, patches_of
-from critic_models.finetune.losses import answer_loss, dense_loss
+from critic_models.finetune.group import Member, together
+from critic_models.finetune.losses import answer_loss, dense_loss, rank_loss, summary_loss
 from critic_models.finetune.memory import keep_freed_memory
 from critic_models.finetune.model import build_network, whiten_patch_embedding
 from critic_models.finetune.optimizer import Optimizer
-from critic_models.finetune.scoring import ENCODED, RENDERED, Presentation
 from critic_models.finetune.tokenizer import train_tokenizer
 from critic_models.judging import Judge
 from critic_models.vlm.spec import SPEC_FILE
 from critic_models.vlm.tokens import PromptTokenizer
-from critic_models.world.splits import SplitName
 
 log = logging.getLogger(__name__)
 
 RUN_FOLDER = "run"
 CARD_FILE = "README.md"
-EVALUATED: tuple[tuple[SplitName, Presentation], ...] = (
-    ("val", RENDERED),
-    ("test", RENDERED),
-    ("test", ENCODED),
-)
 SNAPSHOT_FILE = "snapshot.pt"
 LOG_FILE = "train.jsonl"
 LOG_EVERY_STEPS = 50
@@ -82,30 +80,41 @@ def main(config: TrainConfig, out_dir: Path, progress: Progress | None = None) -
         progress: called with a row of the log every few steps.
 
     Returns:
-        Accuracies by split and presentation, empty where the configuration asks for no evaluation.
+        Accuracies without ties on held-out clips by criterion, under one heading; empty where the
+        configuration asks for none.
     """
     learner, run = train(config, out_dir / RUN_FOLDER, progress)
     export(learner.network, train_tokenizer().to_str(), config, out_dir)
     parameters = sum(p.numel() for p in learner.network.parameters())
     facts = RunFacts(run.step, run.elapsed_s / 60.0, parameters)
-    return finish(config, out_dir, facts)
+    audited = finish(config, out_dir, facts)
+    if audited is None:
+        return {}
+    figures = {name: each.accuracy for name, each in audited.criteria.items()}
+    return {
+        "held-out clips": {
+            name: Accuracy(round(each.value * each.n), each.n)
+            for name, each in figures.items()
+            if each is not None
+        }
+    }
 
 
-def finish(config: TrainConfig, out_dir: Path, facts: RunFacts) -> Report:
-    """Calibrate and evaluate an exported critic, and write what was found beside it."""
-    judge = Judge.load(str(out_dir), device="cpu")
-    if config.calibration_clips:
-        calibration = calibrate(judge, config.calibration_clips)
-        spec = nano_spec(config.num_frames, calibration)
+def finish(config: TrainConfig, out_dir: Path, facts: RunFacts) -> Audit | None:
+    """Calibrate an exported critic on validation clips and audit it on held-out ones.
+
+    What was found is written beside it, as its card.
+    """
+    if config.calibration_pairs:
+        judge = Judge.load(str(out_dir), device="cpu")
+        spec = calibrate(judge, world_set(config.calibration_pairs, "val"))
         write_json(out_dir / SPEC_FILE, spec.to_json())
-    report: Report = {}
-    if config.evaluation_pairs:
-        for split, presentation in EVALUATED:
-            heading = f"{split}: {presentation.name}"
-            report[heading] = evaluate(judge, split, config.evaluation_pairs, presentation)
-    card = write_card(judge.spec, config, facts, report)
-    (out_dir / CARD_FILE).write_text(card, encoding="utf-8")
-    return report
+    judge = Judge.load(str(out_dir), device="cpu")
+    audited = audit(judge, world_set(config.audit_pairs)) if config.audit_pairs else None
+    (out_dir / CARD_FILE).write_text(
+        write_card(judge.spec, config, facts, audited), encoding="utf-8"
+    )
+    return audited
 
 
 def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> tuple[Learner, Run]:
@@ -114,71 +123,151 @@ def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> t
     Returns:
         The trained learner, in evaluation mode, and where the run ended.
     """
+    out.mkdir(parents=True, exist_ok=True)
+    with together(config.processes, out, _train, config, out) as member:
+        return _train(member, config, out, progress)
+
+
+def _train(
+    member: Member, config: TrainConfig, out: Path, progress: Progress | None = None
+) -> tuple[Learner, Run]:
+    """Be one process of a run."""
     keep_freed_memory()
     torch.set_num_threads(config.threads)
-    out.mkdir(parents=True, exist_ok=True)
+    device = choose_device(config.device)
     tokenizer_json = train_tokenizer().to_str()
-    learner = Learner(build_network(config.network, PromptTokenizer(tokenizer_json), config.seed))
-    optimizer = Optimizer(learner, config)
+    network = build_network(config.network, PromptTokenizer(tokenizer_json), config.seed)
+    learner = Learner(network, config.network.summary_layer).to(device)
+    optimizer = Optimizer(learner, config, member)
     run = Run()
     resumed = _resume(out, learner, optimizer, run)
     if resumed and run.share(config) >= 1.0:
         return learner.eval(), run
-    last_snapshot_s = run.elapsed_s
+    if not resumed and config.start_from is not None:
+        state = torch.load(config.start_from, weights_only=True)
+        learner.load_state_dict(state["learner"])
+    elif not resumed:
+        first = RenderedData(config, tokenizer_json)[0]
+        whiten_patch_embedding(learner.network, patches_of(first.frames.to(device)))
+    examined = RenderedData(config, tokenizer_json, "val")
+    last_snapshot_s = last_exam_s = run.elapsed_s
     means: dict[str, list[float]] = defaultdict(list)
     learner.train()
     began = time.monotonic() - run.elapsed_s
-    for batch in stream(config, tokenizer_json, run.step, config.steps or _MAX_STEPS):
-        if not resumed and run.step == 0:
-            whiten_patch_embedding(learner.network, patches_of(batch.frames))
+    last = config.steps or _MAX_STEPS
+    for drawn in stream(config, tokenizer_json, run.step, last, member.rank):
+        batch = drawn.to(device)
         share = run.share(config)
         asks = share >= config.tower_share
+        tower = share < 1.0 - config.fixed_tower_share
         if asks and not optimizer.asks:
             optimizer.start_asking(run.step)
         optimizer.set_rate(run.step, share)
-        for name, value in _step(learner, optimizer, batch, config, asks).items():
+        detached = run.step < optimizer.asks_since + config.detached_steps
+        for name, value in _step(learner, optimizer, batch, config, asks, tower, detached):
             means[name].append(value)
         run.step += 1
-        run.elapsed_s = time.monotonic() - began
-        if run.step % LOG_EVERY_STEPS == 0 or run.step == config.steps:
-            _report(out, config, run, means, progress)
-            means.clear()
-        if run.elapsed_s - last_snapshot_s >= config.snapshot_every_s:
-            _snapshot(out, learner, optimizer, run)
-            last_snapshot_s = run.elapsed_s
-        if run.share(config) >= 1.0:
+        run.elapsed_s = member.agree(time.monotonic() - began)
+        done = run.share(config) >= 1.0
+        if member.leads:
+            if run.step % LOG_EVERY_STEPS == 0 or run.step == config.steps:
+                _report(out, config, run, means, progress)
+                means.clear()
+            if done or run.elapsed_s - last_snapshot_s >= config.snapshot_every_s:
+                _snapshot(out, learner, optimizer, run)
+                last_snapshot_s = run.elapsed_s
+            if asks and run.elapsed_s - last_exam_s >= config.exam_every_s:
+                _report(out, config, run, _exam(learner, examined, config, device), progress)
+                last_exam_s = run.elapsed_s
+        if done:
             break
-    _snapshot(out, learner, optimizer, run)
     return learner.eval(), run
 
 
 def _step(
-    learner: Learner, optimizer: Optimizer, batch: Batch, config: TrainConfig, asks: bool
-) -> dict[str, float]:
-    """Take one step; returns the losses by name."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        features = learner.look(batch)
-        loss, parts = dense_loss(learner.predict(features), batch.dense)
-        losses = {f"dense/{name}": value for name, value in parts.items()}
+    learner: Learner,
+    optimizer: Optimizer,
+    batch: Batch,
+    config: TrainConfig,
+    asks: bool,
+    tower: bool,
+    detached: bool,
+) -> Iterator[tuple[str, float]]:
+    """Take one step; yields the losses by name.
+
+    Args:
+        asks: whether the language model learns.
+        tower: whether the vision tower does.
+        detached: whether it is then moved by the dense heads alone.
+    """
+    with _precision(config, batch.frames.device):
+        with nullcontext() if tower else torch.no_grad():
+            features = learner.look(batch)
+        loss = torch.zeros((), device=batch.frames.device)
+        if tower:
+            loss, parts = dense_loss(learner.predict(features), batch.dense)
+            yield from ((f"dense/{name}", value) for name, value in parts.items())
         if asks:
-            if batch.step < optimizer.asks_since + config.detached_steps:
+            if detached:
                 features = [f.detach() for f in features]
-            logits = learner.answer(batch, features)
-            weights = torch.tensor([config.weight_of(topic) for topic in batch.topics])
-            answers, each = answer_loss(logits, batch.answer_ids, batch.answer_shares, weights)
-            loss = config.dense_weight * loss + config.answer_weight * answers
-            losses |= {f"answer/{t}": v for t, v in zip(batch.topics, each.tolist(), strict=True)}
+            logits, summary = learner.answer(batch, features)
+            summed, parts = summary_loss(summary, batch.dense)
+            answers, each = answer_loss(
+                logits, batch.answer_ids, batch.answer_shares, batch.weights
+            )
+            ranked, ahead = rank_loss(logits, batch.poles, batch.ranks)
+            loss = (
+                config.dense_weight * loss
+                + config.summary_weight * summed
+                + config.answer_weight * answers
+                + config.rank_weight * ranked
+            )
+            yield from ((f"summary/{name}", value) for name, value in parts.items())
+            for topics, values, weights in zip(
+                batch.topics, each.tolist(), batch.weights.tolist(), strict=True
+            ):
+                known = zip(topics, values, weights, strict=True)
+                yield from ((f"answer/{t}", v) for t, v, weight in known if weight)
+            yield from _wins(batch, ahead)
     loss.backward()
-    losses["gradient_norm"] = optimizer.step()
-    losses["loss"] = loss.item()
-    return losses
+    yield "gradient_norm", optimizer.step()
+    yield "loss", loss.item()
+
+
+def _precision(config: TrainConfig, device: torch.device) -> AbstractContextManager[Any]:
+    if config.autocast == "none":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def _wins(batch: Batch, ahead: torch.Tensor) -> Iterator[tuple[str, float]]:
+    for topic, lead in zip(batch.rank_topics, ahead.tolist(), strict=True):
+        yield f"wins/{topic}", float(lead > 0)
+
+
+@torch.no_grad()
+def _exam(
+    learner: Learner, data: RenderedData, config: TrainConfig, device: torch.device
+) -> dict[str, list[float]]:
+    """Ask about validation clips; shares of pairs in the right order, by what they test."""
+    learner.eval()
+    wins: dict[str, list[float]] = defaultdict(list)
+    for index in range(config.exam_batches):
+        batch = data[index].to(device)
+        with _precision(config, device):
+            logits, _ = learner.answer(batch, learner.look(batch))
+        _, ahead = rank_loss(logits, batch.poles, batch.ranks)
+        for name, value in _wins(batch, ahead):
+            wins[f"exam/{name.partition('/')[2]}"].append(value)
+    learner.train()
+    return wins
 
 
 def _report(
     out: Path,
     config: TrainConfig,
     run: Run,
-    means: dict[str, list[float]],
+    means: Mapping[str, list[float]],
     progress: Progress | None,
 ) -> None:
     row: dict[str, Any] = {
@@ -187,7 +276,7 @@ def _report(
         "elapsed_s": round(run.elapsed_s, 1),
         "share": round(run.share(config), 4),
     }
-    row |= {name: round(sum(values) / len(values), 4) for name, values in means.items()}
+    row |= {name: round(sum(v) / len(v), 4) for name, v in sorted(means.items())}
     with (out / LOG_FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
     if progress is not None:

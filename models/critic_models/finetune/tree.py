@@ -36,11 +36,24 @@ class TreeShape:
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """Shape, positions int64 `[3, L]`, and which rows are visual, bool `[L]`."""
+    """A tree as tensors.
+
+    Attributes:
+        shape: see there.
+        positions: int64 `[3, L]`.
+        is_visual: bool `[L]`, which rows are visual.
+        patch_ends: int64 `[P]`, rows of the tokens that end the temporal patches.
+    """
 
     shape: TreeShape
     positions: torch.Tensor
     is_visual: torch.Tensor
+    patch_ends: torch.Tensor
+
+    def to(self, device: torch.device) -> Tree:
+        """Move the tensors."""
+        moved = (self.positions, self.is_visual, self.patch_ends)
+        return Tree(self.shape, *(tensor.to(device) for tensor in moved))
 
 
 def build_tree(
@@ -92,5 +105,6 @@ def build_tree(
         shape,
         torch.from_numpy(np.concatenate([positions, *own], axis=1)),
         torch.from_numpy(is_visual),
+        torch.from_numpy(np.flatnonzero(head.ids == tokenizer.special_id("<|vision_end|>"))),
     )
     return tree, ids, ends

@@ -62,6 +62,31 @@ class Uniform:
 
 
 @dataclass(frozen=True)
+class Transitions:
+    """Every step between `num_frames` even frames: first and second, second and third, and so on.
+
+    A vision tower that reads frames two by two sees only every other step between even frames:
+    what is dropped, repeated or exchanged in the steps between falls to the language model. Here
+    each step is one temporal patch. The frames are those of `Uniform`; all but the first and the
+    last are given twice, and a single frame once.
+    """
+
+    num_frames: int
+
+    def __post_init__(self) -> None:
+        _require_positive(num_frames=self.num_frames)
+
+    @property
+    def name(self) -> str:
+        return f"transitions-{self.num_frames}"
+
+    def indices(self, num_frames: int, fps: float, times_s: np.ndarray) -> np.ndarray:
+        _require_positive(num_frames=num_frames)
+        even = _even_steps(num_frames, min(self.num_frames, num_frames))
+        return even if len(even) < 2 else np.stack([even[:-1], even[1:]], 1).reshape(-1)
+
+
+@dataclass(frozen=True)
 class AtRate:
     """Frames at `fps` per second, their number bounded and brought to a multiple.
 
@@ -180,11 +205,19 @@ def _at_rate(fps: str, least: str, most: str, multiple: str | None) -> AtRate:
 
 _FORMS: tuple[tuple[str, Callable[..., Sampling]], ...] = (
     (r"uniform-(\d{1,9})", lambda count: Uniform(int(count))),
+    (r"transitions-(\d{1,9})", lambda count: Transitions(int(count))),
     (r"middle-(\d{1,9})", lambda count: Middle(int(count))),
     (r"rate-(\d{1,9}(?:\.\d{1,9})?)-(\d{1,9})-(\d{1,9})(?:-x(\d{1,9}))?", _at_rate),
     (r"all", AllFrames),
 )
-_EXAMPLES = ["uniform-8", "middle-16", "rate-2.0-4-768", "rate-2.0-4-768-x4", "all"]
+_EXAMPLES = [
+    "uniform-8",
+    "transitions-8",
+    "middle-16",
+    "rate-2.0-4-768",
+    "rate-2.0-4-768-x4",
+    "all",
+]
 
 
 def chosen_indices(

@@ -60,9 +60,18 @@ NANO_CRITERIA = (
     _yes_no("sharpness", "Is the video sharp?", "sharpness"),
     _yes_no("cleanness", "Is the video free of noise?", "noise"),
     _yes_no("compression_quality", "Is the video free of blocks?", "blocks"),
-    _yes_no("exposure_stability", "Is the exposure stable?", "exposure"),
+    _yes_no("tonal_smoothness", "Is the video free of bands?", "bands"),
+    _yes_no("exposure", "Is the exposure right?", "exposure"),
     _yes_no("steadiness", "Is the camera steady?", "steadiness"),
+    _yes_no("exposure_stability", "Is the exposure stable?", "stable exposure"),
+    _yes_no("frame_clarity", "Is the video free of ghosts?", "ghosts"),
+    _yes_no("frame_order", "Are the frames in order?", "order"),
     _yes_no("motion_continuity", "Is the motion free of freezes?", "freezes"),
+    _yes_no("subject_consistency", "Do the objects stay the same?", "objects"),
+    _yes_no("background_consistency", "Does the background stay the same?", "background"),
+    _yes_no("motion_presence", "Does anything move?", "moving"),
+    _yes_no("motion_naturalness", "Is the motion natural?", "natural motion"),
+    _yes_no("physical_plausibility", "Does physics hold?", "physics"),
 )
 """The criteria of critic-nano; short, because every question is paid in tokens."""
 

@@ -16,9 +16,9 @@ def test_a_configuration_survives_its_file(config, tmp_path):
 
 
 def test_what_a_file_leaves_out_keeps_its_default():
-    config = TrainConfig.from_json('{"seed": 4, "network": {"num_layers": 2}}')
+    config = TrainConfig.from_json('{"seed": 4, "network": {"num_layers": 4}}')
     assert config == dataclasses.replace(
-        TrainConfig(), seed=4, network=dataclasses.replace(NetworkConfig(), num_layers=2)
+        TrainConfig(), seed=4, network=dataclasses.replace(NetworkConfig(), num_layers=4)
     )
 
 
@@ -42,7 +42,12 @@ def test_what_is_not_a_json_object_is_refused(text):
         {"minutes": 0},
         {"steps": 0},
         {"tower_share": 1.0},
-        {"num_frames": 7},
+        {"num_frames": 1},
+        {"batch_clips": 3},
+        {"batch_clips": 6, "processes": 2},
+        {"tower_share": 0.6, "fixed_tower_share": 0.5},
+        {"autocast": "float16"},
+        {"network": {"summary_layer": 5}},
         {"batch_clips": 0},
         {"clip_sizes": []},
         {"clip_sizes": [[100, 128]]},

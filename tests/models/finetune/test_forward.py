@@ -9,10 +9,10 @@ import pytest
 import torch
 from critic_models.finetune.checkpoint import export
 from critic_models.finetune.config import SMOKE
-from critic_models.finetune.data import Batch, TrainingData
+from critic_models.finetune.data import Batch, RenderedData
 from critic_models.finetune.forward import Learner
 from critic_models.finetune.model import build_network
-from critic_models.finetune.questions import CRITERIA, OPEN_QUESTIONS, PAIRWISE_QUESTION
+from critic_models.finetune.questions import CRITERIA, PAIRWISE_QUESTION, QUALITY
 from critic_models.finetune.tokenizer import train_tokenizer
 from critic_models.finetune.tree import TreeShape
 from critic_models.judging import Judge
@@ -21,7 +21,6 @@ from critic_models.vlm.prompts import build_branch
 from critic_models.vlm.tokens import PromptTokenizer
 
 TOKENIZER = train_tokenizer().to_str()
-QUALITY = [name for name, criterion in CRITERIA.items() if not criterion.needs_prompt]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def learner() -> Learner:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_((parameter * 4).to(torch.bfloat16).float())
-    return Learner(network).eval()
+    return Learner(network, SMOKE.network.summary_layer).eval()
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +43,16 @@ def judge(learner, tmp_path_factory) -> Judge:
 @pytest.fixture(scope="module", params=[(128, 128), (96, 160)], ids=str)
 def batch(request) -> Batch:
     config = dataclasses.replace(SMOKE, clip_sizes=(request.param,))
-    return TrainingData(config, TOKENIZER)[5]
+    return RenderedData(config, TOKENIZER)[5]
 
 
-def served(judge: Judge, frames: np.ndarray, seconds: list[float]) -> list[np.ndarray]:
+def served(
+    judge: Judge, frames: np.ndarray, seconds: list[float], names: list[str]
+) -> list[np.ndarray]:
     """Logits of the quality criteria's answers, by the engine, at the batch's timestamps."""
     prepared = judge.prepare(load_clip(frames, judge.sampling, fps=8.0))
     grid = dataclasses.replace(prepared.grid, seconds=tuple(seconds))
-    item = judge.pointwise(dataclasses.replace(prepared, grid=grid), None, QUALITY)
+    item = judge.pointwise(dataclasses.replace(prepared, grid=grid), None, names)
     (answers,) = judge.run([item])
     return [np.asarray(answer.logits) for answer in answers]
 
@@ -66,7 +67,11 @@ def seconds_of(batch: Batch, clip: int) -> list[float]:
 
 @torch.no_grad()
 def trained(learner: Learner, batch: Batch) -> torch.Tensor:
-    return learner.answer(batch, learner.look(batch))
+    return learner.answer(batch, learner.look(batch))[0]
+
+
+def asked_of(batch: Batch, clip: int) -> list[str]:
+    return [topic for topic in batch.topics[clip] if topic in QUALITY]
 
 
 def largest_difference(learner: Learner, judge: Judge, batch: Batch) -> float:
@@ -74,8 +79,12 @@ def largest_difference(learner: Learner, judge: Judge, batch: Batch) -> float:
     tokenizer = PromptTokenizer(TOKENIZER)
     worst = 0.0
     for clip in range(len(batch.frames)):
-        expected = served(judge, batch.frames[clip].numpy(), seconds_of(batch, clip))
-        for question, name in enumerate(QUALITY):
+        names = asked_of(batch, clip)
+        frames = batch.frames[clip].numpy()
+        # Served clips have each frame once; the critic's sampling doubles it.
+        once = np.concatenate([frames[:1], frames[1::2]])
+        expected = served(judge, once, seconds_of(batch, clip), names)
+        for question, name in enumerate(names):
             ids = tokenizer.answer_ids(CRITERIA[name].answers)
             ours = logits[clip, question, ids].numpy()
             worst = max(worst, float(np.abs(ours - expected[question]).max()))
@@ -83,7 +92,7 @@ def largest_difference(learner: Learner, judge: Judge, batch: Batch) -> float:
 
 
 def test_training_and_serving_agree(learner, judge, batch):
-    assert batch.topics[: len(QUALITY)] == tuple(QUALITY)
+    assert len(asked_of(batch, 0)) == SMOKE.quality_questions
     assert trained(learner, batch).std() > 0.3
     assert largest_difference(learner, judge, batch) < 1e-3
 
@@ -118,10 +127,10 @@ def test_padding_of_a_branch_is_never_seen(learner, batch):
 
 def test_branches_are_what_serving_would_write(batch):
     tokenizer = PromptTokenizer(TOKENIZER)
-    texts = [CRITERIA[name].question for name in QUALITY] + list(OPEN_QUESTIONS.values())
+    texts = [CRITERIA[name].question for name in asked_of(batch, 0)]
     shape = batch.tree.shape
     count, length = shape.groups[0]
-    assert count == len(texts)
+    assert count == len(texts) + SMOKE.open_questions
     for index, text in enumerate(texts):
         row = shape.prefix + index * length
         branch = build_branch(tokenizer, text)
@@ -131,3 +140,17 @@ def test_branches_are_what_serving_would_write(batch):
 
 def test_the_exported_critic_asks_the_pairwise_question_of_training(judge):
     assert judge.spec.pairwise_question == PAIRWISE_QUESTION
+
+
+def test_heads_on_patch_ends_see_the_past_only(learner, batch):
+    with torch.no_grad():
+        _, summary = learner.answer(batch, learner.look(batch))
+        frames = batch.frames.clone()
+        frames[:, -2:] = 255 - frames[:, -2:]
+        changed = dataclasses.replace(batch, frames=frames)
+        _, other = learner.answer(changed, learner.look(changed))
+    for name, values in summary.items():
+        assert torch.allclose(values[:, :-1], other[name][:, :-1], atol=1e-6), name
+    changed_by = (summary["defects"][:, -1] - other["defects"][:, -1]).abs().max()
+    assert changed_by > 3e-6
+    assert summary["so_far"].shape[1] == SMOKE.num_frames - 1

@@ -3,7 +3,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from critic_models.finetune.questions import OPEN_QUESTIONS, PAIRWISE_QUESTION
+from critic_models.finetune.questions import (
+    ACTION_WORDS,
+    OPEN_QUESTIONS,
+    PAIRWISE_QUESTION,
+    RELATION_WORDS,
+)
 from critic_models.finetune.tokenizer import SPECIAL_TOKENS, train_tokenizer
 from critic_models.vlm.criteria import NANO_CRITERIA, PAIRWISE_ANSWERS
 from critic_models.vlm.families import FAMILIES
@@ -15,7 +20,8 @@ from critic_models.vlm.prompts import (
     pointwise_question,
 )
 from critic_models.vlm.tokens import PromptTokenizer
-from critic_models.world import VALUES
+from critic_models.world import ACTIONS
+from critic_models.world.catalogue import COLOURS, DIRECTIONS, NOUNS, SCENES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,12 +48,15 @@ def test_every_answer_is_one_token():
     for criterion in NANO_CRITERIA:
         PROMPTS.answer_ids(criterion.answers)
     PROMPTS.answer_ids(PAIRWISE_ANSWERS)
-    PROMPTS.answer_ids(itertools.chain(*VALUES.values()))
+    words = (NOUNS, COLOURS, DIRECTIONS, SCENES, ACTION_WORDS.values())
+    PROMPTS.answer_ids(itertools.chain(*words))
+    PROMPTS.answer_ids(RELATION_WORDS.values())
+    assert set(ACTION_WORDS) == set(ACTIONS)
 
 
 @pytest.mark.parametrize("criterion", NANO_CRITERIA, ids=lambda c: c.name)
 def test_questions_are_cheap(criterion):
-    caption = "a yellow triangle is moving to the right"
+    caption = "two yellow boxes falling onto a block"
     fixed = pointwise_question(criterion, "x").replace("x", "")
     suffix = len(build_branch(PROMPTS, "")) if not criterion.needs_prompt else 4
     assert suffix == 4
@@ -58,7 +67,7 @@ def test_questions_are_cheap(criterion):
 
 @pytest.mark.parametrize("question", OPEN_QUESTIONS.values())
 def test_open_questions_are_cheap(question):
-    assert len(PROMPTS.encode_text(question)) == 6
+    assert len(PROMPTS.encode_text(question)) <= 6
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.7, 9.9])

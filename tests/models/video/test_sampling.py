@@ -14,6 +14,7 @@ from critic_models.video.sampling import (
     AtRate,
     Middle,
     Sampling,
+    Transitions,
     Uniform,
     chosen_indices,
     sampling_from_name,
@@ -57,6 +58,17 @@ def test_uniform_takes_even_steps_and_each_frame_once_from_a_short_clip(
     assert len(set(indices)) == len(indices)
     assert indices[0] == 0
     assert count == 1 or indices[-1] == total - 1
+
+
+@given(totals, counts)
+def test_transitions_are_the_steps_between_even_frames(total: int, count: int) -> None:
+    frames, indices = choose(Uniform(count), total), choose(Transitions(count), total)
+    if len(frames) == 1:
+        assert indices == frames
+    else:
+        assert list(zip(indices[::2], indices[1::2], strict=True)) == list(
+            itertools.pairwise(frames)
+        )
 
 
 @given(totals, counts)
@@ -126,7 +138,7 @@ def test_all_takes_all_or_refuses(total: int) -> None:
 
 POLICIES: list[Sampling] = [
     *(Uniform(8), Uniform(1), AtRate(2.0), AtRate(0.5, 2, 16, 4), AtRate(1, 1, 8, 1)),
-    *(Middle(16), AllFrames()),
+    *(Middle(16), AllFrames(), Transitions(8)),
 ]
 
 
@@ -145,6 +157,7 @@ def test_names_are_stable() -> None:
         "rate-1.0-1-8-x1",
         "middle-16",
         "all",
+        "transitions-8",
     ]
 
 
@@ -162,6 +175,7 @@ def test_a_name_that_no_policy_has_is_refused(name: str) -> None:
     [
         lambda: Uniform(0),
         lambda: Middle(-1),
+        lambda: Transitions(0),
         lambda: AtRate(fps=0),
         lambda: AtRate(fps=float("nan")),
         lambda: AtRate(min_frames=9, max_frames=8),
@@ -207,6 +221,10 @@ MUTANTS: dict[str, tuple[Sampling, Callable[[int, int], list[int]]]] = {
     "without the last frame": (
         Uniform(8),
         lambda total, count: np.linspace(0, total, count, endpoint=False).round().tolist(),
+    ),
+    "every other transition": (
+        Transitions(8),
+        lambda total, count: choose(Uniform(count), total),
     ),
     "beginning of each span": (
         Middle(8),

@@ -16,7 +16,7 @@ import numpy as np
 
 from critic_models.engine import Answers, WorkItem
 from critic_models.errors import CriticError
-from critic_models.finetune.evaluate import Accuracy
+from critic_models.finetune.accuracy import Accuracy
 from critic_models.finetune.tuning.questions import Case, ClipCase, PairCase
 from critic_models.judging import Judge
 from critic_models.rows import Preference3

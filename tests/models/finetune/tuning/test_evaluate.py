@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from critic_models.finetune.tuning.calibration import MIN_ROWS, calibrate, fit_tie_margin
+from critic_models.finetune.calibrate import Outcome, fit_tie_margin
+from critic_models.finetune.tuning.calibration import MIN_ROWS, calibrate
 from critic_models.finetune.tuning.evaluate import (
     Answered,
     PairAnswer,
@@ -84,6 +85,10 @@ def test_the_better_method_is_both_orders_where_nothing_says_otherwise():
     assert better_method({}) == "both_orders"
 
 
+def outcomes_of(pairs: list[PairAnswer]) -> list[Outcome]:
+    return [(p.a, p.b, (p.label.a, p.label.tie, p.label.b)) for p in pairs]
+
+
 def drawn_pairs(margin: float, count: int, scale: float = 1.0) -> list[PairAnswer]:
     """Labels drawn from Rao and Kupper's model itself."""
     rng = np.random.default_rng(0)
@@ -99,13 +104,13 @@ def drawn_pairs(margin: float, count: int, scale: float = 1.0) -> list[PairAnswe
 @pytest.mark.parametrize("scale", [1.0, 2.5])
 def test_the_tie_margin_is_recovered_on_the_calibrated_scale(margin, scale):
     platt = {"brightness": Platt(scale, -0.7)}
-    found = fit_tie_margin(drawn_pairs(margin, 3000, scale), platt)
+    found = fit_tie_margin(outcomes_of(drawn_pairs(margin, 3000, scale)), platt)
     assert found == pytest.approx(margin, abs=0.1)
 
 
 def test_no_better_margin_is_near():
     pairs = drawn_pairs(1.0, 300)
-    found = fit_tie_margin(pairs, {})
+    found = fit_tie_margin(outcomes_of(pairs), {})
 
     def surprise(margin: float) -> float:
         total = 0.0

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from critic_models.finetune.accuracy import Accuracy
 from critic_models.finetune.calibrate import fit_platt
-from critic_models.finetune.evaluate import BAR, Accuracy, missed
 
 
 @pytest.mark.parametrize(
@@ -13,13 +13,6 @@ from critic_models.finetune.evaluate import BAR, Accuracy, missed
 )
 def test_wilson_intervals_are_the_published_ones(correct, total, low, high):
     assert Accuracy(correct, total).interval == pytest.approx((low, high), abs=5e-5)
-
-
-def test_a_figure_below_the_bar_is_named():
-    figures = {name: Accuracy(100, 100) for name in BAR}
-    assert missed(figures) == []
-    figures["caption/shape"] = Accuracy(69, 100)
-    assert missed(figures) == ["caption/shape"]
 
 
 def test_platt_scaling_recovers_what_made_the_labels():
