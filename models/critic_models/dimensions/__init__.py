@@ -1,4 +1,9 @@
-"""Measurements of one clip that need no critic and no weights."""
+"""Measurements of one clip that need no critic.
+
+What is exported here needs no weights and imports no torch. All dimensions, VBench's sixteen among
+them, are in `catalogue`; those that need networks are measured by `suite.network_runner`, those
+that need a detector by `detected.measure_detected`, and `totals` combines them.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from critic_models.dimensions.dimension import Dimension, Series
+from critic_models.dimensions.dimension import (
+    Dimension,
+    Series,
+    no_score,
+    to_score,
+    too_short,
+)
 from critic_models.dimensions.opencv_flow import OPENCV_FLOW_MAGNITUDE, OPENCV_MOTION_SMOOTHNESS
 from critic_models.dimensions.temporal_flickering import TEMPORAL_FLICKERING
 from critic_models.errors import UnknownName
@@ -45,7 +51,7 @@ def measure(clip: Clip, names: Sequence[str]) -> dict[str, DimensionScore]:
             f"All frames are needed; the clip holds {clip.num_frames} of "
             f"{clip.source_num_frames} ({clip.sampling})."
         )
-        return {name: _no_score(name, clip.num_frames, reason) for name in dimensions}
+        return {name: no_score(name, clip.num_frames, reason) for name in dimensions}
     frames = zip(range(clip.num_frames), clip.times_s.tolist(), clip.frames, strict=True)
     return _measure(dimensions, (TimedFrame(*frame) for frame in frames))
 
@@ -121,19 +127,7 @@ def _measure(
 
 
 def _score(dimension: Dimension, series: Series, num_frames: int) -> DimensionScore:
-    if num_frames < dimension.min_frames:
-        reason = f"At least {dimension.min_frames} frames are needed; the clip has {num_frames}."
-        return _no_score(dimension.name, num_frames, reason)
-    reading = dimension.compute(series)
-    return DimensionScore(
-        dimension=dimension.name,
-        raw=reading.raw,
-        value=reading.value,
-        per_frame=reading.per_frame,
-        num_frames=num_frames,
-        reason=reading.reason,
-    )
-
-
-def _no_score(name: str, num_frames: int, reason: str) -> DimensionScore:
-    return DimensionScore(name, None, None, None, num_frames, reason)
+    reason = too_short(dimension, num_frames)
+    if reason is not None:
+        return no_score(dimension.name, num_frames, reason)
+    return to_score(dimension, dimension.compute(series), num_frames)

@@ -168,7 +168,6 @@ OPENCV_FLOW_MAGNITUDE = Dimension(
     range=(0.0, float("inf")),
     higher_is_better=None,
     min_frames=2,
-    needs_weights=False,
     description=(
         "Mean length of OpenCV's DIS flow over all pixels and pairs of consecutive frames, "
         "in shorter sides of the picture per second; neither resolution nor frame rate changes it. "
@@ -185,7 +184,6 @@ OPENCV_MOTION_SMOOTHNESS = Dimension(
     range=(0.0, 1.0),
     higher_is_better=True,
     min_frames=3,
-    needs_weights=False,
     description=(
         "One minus the change of motion from one pair of frames to the next, relative to the "
         "motion, each pixel followed along OpenCV's DIS flow: 1 for constant velocity, 0 for "

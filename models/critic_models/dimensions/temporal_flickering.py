@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from critic_models.dimensions.dimension import Dimension, Reading
+from critic_models.dimensions.dimension import Dimension, Reading, Scale
 
 # The range in VBench's scripts/constant.py, which its totals use without clamping.
-_LEAST, _GREATEST = 0.6293, 1.0
+_SCALE = Scale(0.6293, 1.0)
 
 
 class PairDifferences:
@@ -44,7 +44,7 @@ def flickering(differences: Sequence[float]) -> Reading:
     behind that range is below 0.
     """
     raw = (255 - float(np.mean(differences))) / 255
-    return Reading(raw, (raw - _LEAST) / (_GREATEST - _LEAST), tuple(differences))
+    return Reading(raw, _SCALE.value(raw), tuple(differences))
 
 
 TEMPORAL_FLICKERING = Dimension(
@@ -53,7 +53,6 @@ TEMPORAL_FLICKERING = Dimension(
     range=(0.0, 1.0),
     higher_is_better=True,
     min_frames=2,
-    needs_weights=False,
     description=(
         "One minus the mean absolute difference of consecutive frames over 255, all frames at raw "
         "size. Any motion lowers it: VBench reports it for clips that its static filter passed. "
@@ -61,6 +60,8 @@ TEMPORAL_FLICKERING = Dimension(
         "the difference of each pair in gray levels."
     ),
     source="VBench (Vchitect/VBench at 45e79ec, vbench/temporal_flickering.py)",
+    scale=_SCALE,
+    cost="no network; a few milliseconds a frame",
     series=PairDifferences,
     compute=lambda series: flickering(series.differences),
 )

@@ -1,0 +1,1 @@
+"""Networks that dimensions need, written from their papers; they load the official checkpoints."""
