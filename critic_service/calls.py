@@ -1,4 +1,4 @@
-"""The calls that judge clips: name, schemas, use case, and how curl may send them."""
+"""The calls that judge: name, schemas, use case, and how curl may send them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from critic_service.core import CriticCore, Parts
 
 @dataclass(frozen=True)
 class Call:
-    """One call that judges clips.
+    """One call that judges.
 
     Attributes:
-        name: the last segment of its path.
+        name: its path below `/v1/`.
         summary: for the documentation.
         request, response: its schemas.
         work: the use case behind it.
         shorthand: how a plain form spells it; None where there is no short way.
+        takes_clips: whether clips may travel beside the request.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Call:
     response: type[schemas.Wire]
     work: Callable[[CriticCore, Any, Parts, CallContext], Awaitable[schemas.Wire]]
     shorthand: Shorthand | None = None
+    takes_clips: bool = True
 
 
 def _score(given: dict[str, Any]) -> dict[str, Any]:
@@ -77,5 +79,13 @@ CALLS = (
         response=schemas.DimensionsResponse,
         work=CriticCore.dimensions,
         shorthand=Shorthand(("clip",), (), ("dimensions",), _dimensions),
+    ),
+    Call(
+        name="prompts/score",
+        summary="Judge optimised prompts: harmless, accurate, helpful; and checks without a judge",
+        request=schemas.PromptsRequest,
+        response=schemas.PromptsResponse,
+        work=CriticCore.score_prompts,
+        takes_clips=False,
     ),
 )

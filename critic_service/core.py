@@ -24,7 +24,9 @@ from critic_service.errors import InvalidRequest
 from critic_service.info import service_info, versions
 from critic_service.intake import Intake, Part
 from critic_service.judge import CountingJudge, Judge, PreparedClip
+from critic_service.measuring import Measuring, known
 from critic_service.metrics import Metrics
+from critic_service.prompts import PromptCritique
 from critic_service.replies import (
     all_failed,
     compare_result,
@@ -78,6 +80,7 @@ class CriticCore:
             metrics=self.metrics,
         )
         self._fingerprint = wire_fingerprint(judge.fingerprint)
+        self.prompts = PromptCritique(judge, self._fingerprint, settings, self.desk, self.metrics)
         self.metrics.watch("queue_items", "Items that wait", lambda: self.desk.queued_items)
         self.metrics.watch("queue_tokens", "Tokens that wait", lambda: self.desk.queued_tokens)
         if isinstance(judge, CountingJudge):
@@ -103,6 +106,7 @@ class CriticCore:
         """Finish what was admitted, for at most `drain_s`, and stop."""
         await self.desk.close(self.settings.drain_s)
         self.intake.close()
+        self.prompts.close()
 
     async def score(
         self, request: schemas.ScoreRequest, parts: Parts, context: CallContext
@@ -120,14 +124,18 @@ class CriticCore:
         self._check_critic(request.critic)
         weights = self._weights(request.reward)
         criteria = self._criteria(request.criteria, weights if request.reward else {})
+        measuring = Measuring(request.dimensions or (), self.settings.clip)
         asks = [(item.clip, item.prompt) for item in request.items]
-        with self._judging(criteria, [ref for ref, _ in asks], parts, context) as call:
+        refs = [ref for ref, _ in asks]
+        with self._judging(criteria, refs, parts, context, measuring) as call:
             outcomes = await call.score_all(asks)
         self._conclude(outcomes)
         return schemas.ScoreResponse(
             request_id=context.request_id,
             critic=self.judge.name,
-            results=[score_result(i, each, weights) for i, each in enumerate(outcomes)],
+            results=[
+                score_result(i, each, weights, measuring.by_clip) for i, each in enumerate(outcomes)
+            ],
             reward_weights=weights,
             fingerprint=self._fingerprint,
         )
@@ -141,11 +149,14 @@ class CriticCore:
         if not weights:
             raise InvalidRequest("this critic has no reward of its own to rank by; give `reward`")
         criteria = self._criteria(request.criteria, weights)
+        measuring = Measuring(request.dimensions or (), self.settings.clip)
         asks = [(ref, request.prompt) for ref in request.clips]
-        with self._judging(criteria, request.clips, parts, context) as call:
+        with self._judging(criteria, request.clips, parts, context, measuring) as call:
             outcomes = await call.score_all(asks)
         self._conclude(outcomes)
-        scored = [score_result(i, each, weights) for i, each in enumerate(outcomes)]
+        scored = [
+            score_result(i, each, weights, measuring.by_clip) for i, each in enumerate(outcomes)
+        ]
         ranking = rewards.rank([each.reward for each in scored])
         return schemas.RankResponse(
             request_id=context.request_id,
@@ -183,7 +194,7 @@ class CriticCore:
         self, request: schemas.DimensionsRequest, parts: Parts, context: CallContext
     ) -> schemas.DimensionsResponse:
         """Measure clips without a critic; arguments and errors as `score`."""
-        names = _known("dimension", request.dimensions or list(DIMENSIONS), DIMENSIONS)
+        names = known("dimension", request.dimensions or list(DIMENSIONS), DIMENSIONS)
 
         def measure(data: bytes) -> Measured:
             measured = measure_stream(data, names, self.settings.clip)
@@ -200,19 +211,39 @@ class CriticCore:
             versions=versions(),
         )
 
+    async def score_prompts(
+        self, request: schemas.PromptsRequest, parts: Parts, context: CallContext
+    ) -> schemas.PromptsResponse:
+        """Judge optimised prompts; see `PromptCritique.score`."""
+        if parts:
+            raise InvalidRequest("a call about prompts takes no clips", parts=sorted(parts)[:20])
+        return await self.prompts.score(request, context)
+
     def info(self) -> schemas.InfoResponse:
         """Describe the critic, the dimensions, the limits and the versions."""
         return service_info(self.judge, self.settings)
 
     @contextmanager
     def _judging(
-        self, criteria: Sequence[str], refs: Sequence[ClipRef], parts: Parts, context: CallContext
+        self,
+        criteria: Sequence[str],
+        refs: Sequence[ClipRef],
+        parts: Parts,
+        context: CallContext,
+        measuring: Measuring | None = None,
     ) -> Iterator[JudgingCall]:
         """Let a call in, with one item for the engine for each clip it names."""
+
+        def prepare(data: bytes) -> PreparedClip:
+            clip = self._prepare(data)
+            if measuring is not None:
+                measuring.measure(clip.clip_id, data)
+            return clip
+
         admission = self.desk.admit(
             len(refs), priority=context.priority, deadline_s=context.deadline_s
         )
-        with admission as room, self.intake.open(refs, parts, self._prepare) as clips:
+        with admission as room, self.intake.open(refs, parts, prepare) as clips:
             yield JudgingCall(self.judge, criteria, clips, room, context.timings)
 
     def _prepare(self, data: bytes) -> PreparedClip:
@@ -232,9 +263,9 @@ class CriticCore:
 
     def _criteria(self, asked: Sequence[str] | None, weights: Mapping[str, float]) -> list[str]:
         """Name each criterion to judge once: those asked for, and those of the reward."""
-        known = self.judge.spec.criteria
-        names = asked or [name for name, criterion in known.items() if criterion.default]
-        return _known("criterion", [*names, *weights], known)
+        criteria = self.judge.spec.criteria
+        names = asked or [name for name, criterion in criteria.items() if criterion.default]
+        return known("criterion", [*names, *weights], self.judge.spec.criteria)
 
     def _conclude(self, outcomes: Sequence[Scored | Compared | Measured | CriticError]) -> None:
         """Count what came out; raise where nothing did."""
@@ -251,18 +282,6 @@ class CriticCore:
         error = all_failed(outcomes)
         if error is not None:
             raise error
-
-
-def _known(kind: str, names: Sequence[str], known: Mapping[str, object]) -> list[str]:
-    """Return each name once, if all are known."""
-    wanted = list(dict.fromkeys(names))
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        raise UnknownName(
-            f"no {kind} {', '.join(map(repr, unknown))} here; there is {', '.join(known)}",
-            allowed=list(known),
-        )
-    return wanted
 
 
 def _clip_id(data: bytes, limits: ClipLimits) -> str:

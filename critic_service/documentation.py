@@ -58,7 +58,7 @@ def request_body(call: Call) -> dict[str, Any]:
             "type": "object",
             "properties": {REQUEST_PART: schema},
             "required": [REQUEST_PART],
-            "additionalProperties": _CLIP,
+            "additionalProperties": _CLIP if call.takes_clips else False,
         }
     ]
     if call.shorthand is not None:

@@ -37,7 +37,12 @@ CALLS = {
     "/v1/compare": "compare",
     "/v1/rank": "rank",
     "/v1/dimensions": "dimensions",
+    "/v1/prompts/score": "prompts_score",
     "/v1/info": "info",
+    "/score": "compat_score",
+    "/get_reward": "compat_get_reward",
+    "/rewards": "compat_rewards",
+    "/health": "compat_health",
     "/livez": "livez",
     "/readyz": "readyz",
     "/metrics": "metrics",
@@ -46,7 +51,9 @@ CALLS = {
 }
 OTHER = "other"
 PROBES = frozenset({"livez", "readyz"})
-WORK = frozenset({"score", "compare", "rank", "dimensions"})
+WORK = frozenset(
+    {"score", "compare", "rank", "dimensions", "prompts_score", "compat_score", "compat_get_reward"}
+)
 
 CLIENT_CLOSED = 499
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")

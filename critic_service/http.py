@@ -17,6 +17,7 @@ from critic_service import schemas
 from critic_service.body import read_body
 from critic_service.call import CallContext
 from critic_service.calls import CALLS, Call
+from critic_service.compat import doors, unirl
 from critic_service.deadline import within
 from critic_service.documentation import error_responses, index_page, openapi_of, request_body
 from critic_service.door import Door
@@ -65,6 +66,9 @@ def create_app(door: Door) -> FastAPI:
             openapi_extra={"requestBody": request_body(call)},
         )
 
+    if door.settings.compat:
+        _add_compat(app, door)
+
     @app.get("/v1/info", response_model=schemas.InfoResponse, summary="Describe this service")
     async def info() -> Response:
         return answer(door.core.info())
@@ -98,6 +102,27 @@ def create_app(door: Door) -> FastAPI:
     for kind in (CriticError, HTTPException, Exception):
         app.add_exception_handler(kind, on_error)
     return app
+
+
+def _add_compat(app: FastAPI, door: Door) -> None:
+    """Open the doors of other protocols."""
+    for path, call in doors.CALLS.items():
+        app.add_api_route(
+            path,
+            _endpoint(door, call),
+            methods=["POST"],
+            name=f"compat_{call.name}",
+            summary=call.summary,
+            include_in_schema=False,
+        )
+
+    @app.get("/rewards", include_in_schema=False)
+    async def rewards() -> Response:
+        return answer(unirl.rewards(door.core))
+
+    @app.get("/health", include_in_schema=False)
+    async def health() -> Response:
+        return answer(unirl.health(door.core))
 
 
 def _endpoint(door: Door, call: Call) -> Callable[[Request], Awaitable[Response]]:

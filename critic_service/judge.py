@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from critic_models.errors import CriticError
+from critic_models.prompts.judgement import Judgement
 from critic_models.types import Clip, Fingerprint, Preference, Score
 from critic_models.video.sampling import Sampling
 
@@ -89,6 +90,18 @@ class CountingJudge(Protocol):
 
     @property
     def engine_stats(self) -> EngineStats: ...
+
+
+@runtime_checkable
+class TextJudge(Protocol):
+    """A critic that may be asked about texts."""
+
+    @property
+    def why_no_texts(self) -> str | None: ...
+
+    def text(self, query: str, prompt: str, principles: Sequence[str] | None) -> Any: ...
+
+    def judgements(self, answers: Answers) -> dict[str, Judgement]: ...
 
 
 class Judge(Protocol):

@@ -18,12 +18,14 @@ from critic_service.call import Compared, Measured, Scored
 from critic_service.errors import reason_of
 
 FINGERPRINT_ID_CHARACTERS = 16
+ACCEPTED_ABOVE = 0.5
 
 
 def wire_score(score: types.Score) -> schemas.Score:
     """Translate one criterion's score."""
     raw, value = finite(score.raw), finite(score.value)
     reason = _reason("not_answered", score.reason, raw, value)
+    p_yes = probability_of_yes(score) if reason is None else None
     return schemas.Score(
         raw=raw if reason is None else None,
         value=value if reason is None else None,
@@ -31,7 +33,17 @@ def wire_score(score: types.Score) -> schemas.Score:
         probabilities=all_finite(score.probabilities) or {},
         answer_mass=finite(score.answer_mass),
         reason=reason,
+        p_yes=p_yes,
+        accepted=None if p_yes is None else p_yes > ACCEPTED_ABOVE,
     )
+
+
+def probability_of_yes(score: types.Score) -> float | None:
+    """Return P(yes) of a yes/no criterion, as the critic gave it; None for any other."""
+    if score.read_from != "yes_no":
+        return None
+    # The first word of a yes/no criterion is its yes, however it is spelled.
+    return finite(next(iter(score.probabilities.values()), None))
 
 
 def wire_preference(preference: types.Preference) -> schemas.Preference:
@@ -77,9 +89,16 @@ def wire_dimension(score: types.DimensionScore) -> schemas.Dimension:
 
 
 def score_result(
-    index: int, outcome: Scored | CriticError, weights: Mapping[str, float]
+    index: int,
+    outcome: Scored | CriticError,
+    weights: Mapping[str, float],
+    measured: Mapping[str, Mapping[str, types.DimensionScore]] | None = None,
 ) -> schemas.ScoreResult:
-    """Translate what came of one clip, with its reward."""
+    """Translate what came of one clip, with its reward.
+
+    Args:
+        measured: dimensions of each clip, by its id, where any were asked for.
+    """
     if isinstance(outcome, CriticError):
         return schemas.ScoreResult(
             index=index, clip_id=None, scores={}, reward=None, reason=reason_of(outcome)
@@ -91,6 +110,10 @@ def score_result(
         scores={name: wire_score(score) for name, score in outcome.scores.items()},
         reward=reward,
         reason=reason,
+        dimensions={
+            name: wire_dimension(each)
+            for name, each in (measured or {}).get(outcome.clip_id, {}).items()
+        },
     )
 
 

@@ -17,6 +17,7 @@ Name = Annotated[str, Field(min_length=1, max_length=128)]
 Names = Annotated[list[Name], Field(min_length=1, max_length=128)]
 Side = Literal["a", "b", "tie"]
 PairwiseMethod = Literal["auto", "both_orders", "scores"]
+PromptJudgeKind = Literal["critic", "endpoint", "none"]
 
 
 class Wire(BaseModel):
@@ -63,10 +64,13 @@ class ScoreItem(Wire):
 
 
 class ScoreRequest(Wire):
+    """`dimensions` names measurements to make of the same clips, beside what the critic says."""
+
     items: Annotated[list[ScoreItem], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
     critic: Name | None = None
     criteria: Names | None = None
     reward: RewardSpec | None = None
+    dimensions: Names | None = None
 
 
 class PairItem(Wire):
@@ -88,11 +92,27 @@ class RankRequest(Wire):
     critic: Name | None = None
     criteria: Names | None = None
     reward: RewardSpec | None = None
+    dimensions: Names | None = None
 
 
 class DimensionsRequest(Wire):
     clips: Annotated[list[ClipRef], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
     dimensions: Names | None = None
+
+
+class PromptItem(Wire):
+    """A user's query, and the prompt that was written for it."""
+
+    query: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+    optimised_prompt: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
+
+
+class PromptsRequest(Wire):
+    """`judge`: `auto` asks the endpoint that this service is set up with, or else its critic."""
+
+    items: Annotated[list[PromptItem], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
+    principles: Names | None = None
+    judge: Literal["auto", "critic", "endpoint", "none"] = "auto"
 
 
 class Reason(Wire):
@@ -104,7 +124,11 @@ class Reason(Wire):
 
 
 class Score(Wire):
-    """One criterion: `raw` on the critic's own scale, `value` calibrated to [0, 1]."""
+    """One criterion: `raw` on the critic's own scale, `value` calibrated to [0, 1].
+
+    Binary feedback, of a yes/no criterion alone: `p_yes` is the critic's own probability of yes,
+    before any calibration, and `accepted` says whether it is above one half.
+    """
 
     raw: FiniteFloat | None
     value: FiniteFloat | None
@@ -112,6 +136,8 @@ class Score(Wire):
     probabilities: dict[str, FiniteFloat]
     answer_mass: FiniteFloat | None
     reason: Reason | None = None
+    p_yes: FiniteFloat | None = None
+    accepted: bool | None = None
 
 
 class Fingerprint(Wire):
@@ -130,12 +156,21 @@ class Fingerprint(Wire):
     versions: dict[str, str]
 
 
+class Dimension(Wire):
+    raw: FiniteFloat | None
+    value: FiniteFloat | None
+    per_frame: list[FiniteFloat] | None
+    num_frames: int
+    reason: Reason | None = None
+
+
 class ScoreResult(Wire):
     index: int
     clip_id: str | None
     scores: dict[str, Score]
     reward: FiniteFloat | None
     reason: Reason | None = None
+    dimensions: dict[str, Dimension] = Field(default_factory=dict)
 
 
 class ScoreResponse(Wire):
@@ -185,6 +220,7 @@ class RankResult(Wire):
     rank: int | None
     advantage: FiniteFloat | None
     reason: Reason | None = None
+    dimensions: dict[str, Dimension] = Field(default_factory=dict)
 
 
 class RankResponse(Wire):
@@ -199,14 +235,6 @@ class RankResponse(Wire):
     fingerprint: Fingerprint
 
 
-class Dimension(Wire):
-    raw: FiniteFloat | None
-    value: FiniteFloat | None
-    per_frame: list[FiniteFloat] | None
-    num_frames: int
-    reason: Reason | None = None
-
-
 class DimensionsResult(Wire):
     index: int
     clip_id: str | None
@@ -218,6 +246,41 @@ class DimensionsResponse(Wire):
     request_id: str
     results: list[DimensionsResult]
     versions: dict[str, str]
+
+
+class PromptCheck(Wire):
+    """A check without a judge; `passed` is null where it could not be made."""
+
+    passed: bool | None
+    value: FiniteFloat | None
+    found: list[str]
+    reason: Reason | None = None
+
+
+class PromptResult(Wire):
+    """`scores` by principle; `passes_checks` says whether none of the checks has failed."""
+
+    index: int
+    scores: dict[str, Score]
+    checks: dict[str, PromptCheck]
+    passes_checks: bool
+
+
+class PromptJudge(Wire):
+    """Who judged; `id` hashes all that must be equal for two judgements to be comparable."""
+
+    id: str
+    kind: PromptJudgeKind
+    model: str | None
+    questions: str
+    checks: str
+    fingerprint: Fingerprint | None
+
+
+class PromptsResponse(Wire):
+    request_id: str
+    judge: PromptJudge
+    results: list[PromptResult]
 
 
 class CriterionInfo(Wire):

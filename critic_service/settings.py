@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+from critic_models.prompts.endpoint import Endpoint
 from critic_models.video.limits import ClipLimits
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Settings:
         dtype: `auto`, `float32`, `bfloat16` or `float64`.
         attention, elementwise, frame_patches, vision_cache_bytes, deterministic: how the engine
             runs; see `critic_models.engine.options.EngineOptions`, whose defaults they have.
+        weights_dir: checkpoints that dimensions need; None takes the user's cache.
         api_key: what callers must send; None lets everybody in.
         max_body_bytes: one request's body.
         max_held_body_bytes: bodies of all calls in progress together.
@@ -62,6 +64,12 @@ class Settings:
         request_timeout_s: longest time of one call, from its first byte to its answer.
         pre_drain_s: from a stop signal until the port closes; calls are refused politely meanwhile.
         drain_s: from a stop signal until admitted calls that are unfinished fail.
+        prompt_judge_url, prompt_judge_model: an OpenAI-compatible endpoint that judges prompts, as
+            http://127.0.0.1:8000/v1, and the model's name there; both or none.
+        prompt_judge_api_key: what it is asked with.
+        prompt_judge_timeout_s: of one question.
+        prompt_judge_concurrency: questions that it is asked at the same time.
+        compat: whether the doors of other protocols are open: OpenRLHF's and UniRL's.
         clip: bounds on one clip.
     """
 
@@ -73,6 +81,7 @@ class Settings:
     frame_patches: str = "auto"
     vision_cache_bytes: int | None = None
     deterministic: bool = False
+    weights_dir: str | None = None
     api_key: str | None = field(default=None, repr=False)
     max_body_bytes: int = 256 * MIB
     max_held_body_bytes: int = 1024 * MIB
@@ -85,6 +94,12 @@ class Settings:
     request_timeout_s: float = 120.0
     pre_drain_s: float = 1.0
     drain_s: float = 20.0
+    prompt_judge_url: str | None = None
+    prompt_judge_model: str | None = None
+    prompt_judge_api_key: str | None = field(default=None, repr=False)
+    prompt_judge_timeout_s: float = 30.0
+    prompt_judge_concurrency: int = 8
+    compat: bool = False
     clip: ClipLimits = field(default_factory=ClipLimits)
 
     def __post_init__(self) -> None:
@@ -96,6 +111,10 @@ class Settings:
             _require(f"clip.{each.name}", getattr(self.clip, each.name), at_least_zero=False)
         if self.api_key is not None and not re.fullmatch(r"[\x21-\x7e]{8,512}", self.api_key):
             raise SettingsError("api_key must be 8 to 512 printable ASCII characters, no spaces")
+        key = self.prompt_judge_api_key
+        if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,4096}", key):
+            raise SettingsError("prompt_judge_api_key must be printable ASCII without spaces")
+        self.prompt_endpoint()
         for name in ("pre_drain_s", "drain_s"):
             if getattr(self, name) > MAX_DRAIN_S:
                 raise SettingsError(f"{name} is {getattr(self, name)}, at most {MAX_DRAIN_S:g} s")
@@ -129,6 +148,22 @@ class Settings:
             chosen, prefix = (clip, CLIP_PREFIX) if name.startswith(CLIP_PREFIX) else (own, PREFIX)
             chosen[name.removeprefix(prefix).lower()] = readers[name](name, value)
         return cls(**own, clip=ClipLimits(**clip))
+
+    def prompt_endpoint(self) -> Endpoint | None:
+        """Return the endpoint that judges prompts, if there is one.
+
+        Raises:
+            SettingsError: only half of it is set, or its address cannot be one.
+        """
+        url, model = self.prompt_judge_url, self.prompt_judge_model
+        if url is None and model is None:
+            return None
+        if url is None or model is None:
+            raise SettingsError("prompt_judge_url and prompt_judge_model need each other")
+        try:
+            return Endpoint(url, model, self.prompt_judge_api_key, self.prompt_judge_timeout_s)
+        except ValueError as error:
+            raise SettingsError(f"prompt_judge_url must be {error}") from None
 
     def engine_options(self) -> EngineOptions:
         """Return what of this is the engine's; imports torch.

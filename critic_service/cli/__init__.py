@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import typer
 
-from critic_service.cli import audit, demo, doctor, judge_commands, label, serve, train
+from critic_service.cli import (
+    audit,
+    demo,
+    doctor,
+    judge_commands,
+    label,
+    prompts,
+    serve,
+    train,
+    weights,
+)
 
 app = typer.Typer(
     name="critic",
@@ -32,6 +42,8 @@ for _command in (
     demo.demo,
 ):
     app.command()(_command)
+app.add_typer(prompts.app, name="prompts")
+app.add_typer(weights.app, name="weights")
 
 
 def main() -> None:

@@ -34,6 +34,10 @@ class Backend(AbstractContextManager["Backend"], Protocol):
 
     def dimensions(self, clip: Path, names: list[str] | None) -> schemas.DimensionsResponse: ...
 
+    def score_prompts(
+        self, query: str, prompts: Sequence[str], principles: list[str] | None, judge: str
+    ) -> schemas.PromptsResponse: ...
+
     def info(self) -> schemas.InfoResponse: ...
 
 

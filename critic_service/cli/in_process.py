@@ -93,6 +93,13 @@ class InProcess:
         request = _valid(schemas.DimensionsRequest, clips=[_reference(0)], dimensions=names)
         return self._call(self._core.dimensions, request, [clip])
 
+    def score_prompts(
+        self, query: str, prompts: Sequence[str], principles: list[str] | None, judge: str
+    ) -> schemas.PromptsResponse:
+        items = [{"query": query, "optimised_prompt": each} for each in prompts]
+        request = _valid(schemas.PromptsRequest, items=items, principles=principles, judge=judge)
+        return self._call(self._core.score_prompts, request, [])
+
     def info(self) -> schemas.InfoResponse:
         return self._core.info()
 

@@ -67,6 +67,14 @@ class Remote:
     def dimensions(self, clip: Path, names: list[str] | None) -> schemas.DimensionsResponse:
         return self._call(schemas.DimensionsResponse, self._client.dimensions, clip, names)
 
+    def score_prompts(
+        self, query: str, prompts: Sequence[str], principles: list[str] | None, judge: str
+    ) -> schemas.PromptsResponse:
+        return self._call(
+            schemas.PromptsResponse,
+            *(self._client.score_prompts, query, list(prompts), principles, judge),
+        )
+
     def info(self) -> schemas.InfoResponse:
         return self._call(schemas.InfoResponse, self._client.info)
 

@@ -29,12 +29,17 @@ def serve(
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float64.")] = None,
+    compat: Annotated[
+        bool, typer.Option("--compat", help="Also speak OpenRLHF's and UniRL's protocols.")
+    ] = False,
 ) -> None:
     """Serve a critic over HTTP until stopped.
 
     All other settings are CRITIC_* environment variables, CRITIC_API_KEY among them.
     """
-    environment = service_environment(os.environ, critic=critic, device=device, dtype=dtype)
+    environment = service_environment(
+        os.environ, critic=critic, device=device, dtype=dtype, compat=compat
+    )
     if not _is_loopback(host) and "CRITIC_API_KEY" not in environment:
         complain(f"listening on {host} without CRITIC_API_KEY: whoever reaches it may use it")
     command = service_command(host, port)
@@ -67,6 +72,7 @@ def service_environment(
     critic: str | None = None,
     device: str | None = None,
     dtype: str | None = None,
+    compat: bool = False,
 ) -> dict[str, str]:
     """Return the environment of a serving process: no telemetry, and what was asked for."""
     environment = {**base, "BENTOML_DO_NOT_TRACK": "True"}
@@ -79,6 +85,8 @@ def service_environment(
         environment["CRITIC_DEVICE"] = device
     if dtype is not None:
         environment["CRITIC_DTYPE"] = dtype
+    if compat:
+        environment["CRITIC_COMPAT"] = "1"
     return environment
 
 

@@ -21,6 +21,9 @@ from critic_models.engine import (
 from critic_models.engine.device import choose_device, choose_dtype, device_name
 from critic_models.engine.memory import peak_bytes
 from critic_models.errors import CheckpointError, CriticError, PromptError, UnknownName
+from critic_models.prompts.judgement import Judgement
+from critic_models.prompts.language import TextItem, judgement_of, read_texts, text_item
+from critic_models.prompts.principles import known_principles
 from critic_models.types import Clip, Fingerprint, Preference, Score
 from critic_models.video.sampling import Sampling
 from critic_models.vlm.criteria import Criterion
@@ -35,7 +38,7 @@ from critic_models.vlm.prompts import (
     pointwise_question,
 )
 from critic_models.vlm.readout import preference_from_scores, read_preference, read_score
-from critic_models.vlm.spec import CriticSpec, load_spec
+from critic_models.vlm.spec import SPEC_FILE, CriticSpec, load_spec
 from critic_models.vlm.tokens import PromptTokenizer
 
 EMBEDDED_CRITICS = Path(__file__).parent / "critics"
@@ -59,6 +62,8 @@ class Judge:
         revision: hash of its weights.
         options: of the engine; None takes what suits the network's device. How the network itself
             runs was decided when it was built.
+        reads_texts: whether it is a general model, which can be asked about a prompt as well. One
+            that was trained as a critic of clips has never learned that.
     """
 
     def __init__(
@@ -68,10 +73,13 @@ class Judge:
         spec: CriticSpec,
         revision: str,
         options: DecidedOptions | None = None,
+        *,
+        reads_texts: bool = False,
     ) -> None:
         options = options or EngineOptions().on(model.device, model.dtype)
         self.spec = spec
         self.revision = revision
+        self._reads_texts = reads_texts
         self._cut_patches = options.frame_patches == "reference"
         self._model = model
         self._tokenizer = tokenizer
@@ -129,7 +137,9 @@ class Judge:
         tokenizer = PromptTokenizer.from_directory(directory)
         if tokenizer.vocab_size > model.network.lm_head.weight.shape[0]:
             raise CheckpointError(f"{directory}: the tokenizer has more tokens than the network")
-        judge = cls(model, tokenizer, load_spec(directory, model.family), revision, decided)
+        spec = load_spec(directory, model.family)
+        is_general = not (directory / SPEC_FILE).is_file()
+        judge = cls(model, tokenizer, spec, revision, decided, reads_texts=is_general)
         if where.type == "cuda":
             judge._engine.warm_up(partial(peak_bytes, where))
         return judge
@@ -236,9 +246,40 @@ class Judge:
         ]
         return self._item((a, b), branches), self._item((b, a), branches)
 
-    def run(self, items: Sequence[WorkItem]) -> list[Answers | CriticError]:
+    @property
+    def why_no_texts(self) -> str | None:
+        """Why this critic cannot be asked about the words of a prompt, or None where it can."""
+        if self._reads_texts:
+            return None
+        return (
+            f"{self.name} was trained to judge clips and has never learned to judge the words of a "
+            "prompt"
+        )
+
+    def text(self, query: str, prompt: str, principles: Sequence[str] | None = None) -> TextItem:
+        """Build the item that asks principles of one optimised prompt.
+
+        Raises:
+            UnknownName: for a principle that does not exist, or a critic that judges clips alone.
+            PromptError: where the texts are too long or not text.
+        """
+        if self.why_no_texts is not None:
+            raise UnknownName(self.why_no_texts)
+        return text_item(
+            self._tokenizer, self.spec.system, query, prompt, known_principles(principles)
+        )
+
+    def run(self, items: Sequence[WorkItem | TextItem]) -> list[Answers | CriticError]:
         """Answer all items in as few forwards as the token budget allows; see `Engine.run`."""
-        return self._engine.run(items)
+        texts = [item for item in items if isinstance(item, TextItem)]
+        clips = [item for item in items if isinstance(item, WorkItem)]
+        read = iter(read_texts(self._model, texts, self._engine.max_batch_tokens))
+        seen = iter(self._engine.run(clips))
+        return [next(read if isinstance(item, TextItem) else seen) for item in items]
+
+    def judgements(self, answers: Answers) -> dict[str, Judgement]:
+        """Read what was said of one prompt, by principle."""
+        return {answer.criterion: judgement_of(answer) for answer in answers}
 
     def scores(self, answers: Answers) -> dict[str, Score]:
         """Read the scores of one pointwise item."""

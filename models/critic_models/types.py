@@ -95,7 +95,9 @@ class DimensionScore:
     """A measurement of one clip that needs no critic.
 
     `raw` is on the metric's own scale, `value` normalised where a published range exists (else
-    None), `per_frame` the series behind it where there is one.
+    None), `per_frame` the series behind it where there is one. `continuous` is what was compared
+    with a threshold where `raw` is a boolean's 0 or 1. `weight` is how much the clip counts in the
+    mean over clips; None where it does not.
     """
 
     dimension: str
@@ -104,6 +106,8 @@ class DimensionScore:
     per_frame: tuple[float, ...] | None
     num_frames: int
     reason: str | None = None
+    continuous: float | None = None
+    weight: float | None = 1.0
 
 
 @dataclass(frozen=True)

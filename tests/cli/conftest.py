@@ -117,6 +117,41 @@ class FakeBackend:
         )
         return schemas.DimensionsResponse(request_id="id-1", results=[result], versions={})
 
+    def score_prompts(
+        self, query: str, prompts: Sequence[str], principles: list[str] | None, judge: str
+    ) -> schemas.PromptsResponse:
+        self._begin("score_prompts", query, list(prompts), principles, judge)
+        reason = schemas.Reason(code="judge_timed_out", message="no answer")
+        results = []
+        for i, prompt in enumerate(prompts):
+            value = None if prompt == "mute" else 0.8
+            each = schemas.Score(
+                raw=value,
+                value=value,
+                read_from="yes_no",
+                probabilities={},
+                answer_mass=value,
+                reason=None if value is not None else reason,
+            )
+            failed = schemas.PromptCheck(passed=False, value=2.0, found=[])
+            results.append(
+                schemas.PromptResult(
+                    index=i,
+                    scores={}
+                    if judge == "none"
+                    else dict.fromkeys(principles or ["helpful"], each),
+                    checks={"length": failed},
+                    passes_checks=False,
+                )
+            )
+        return schemas.PromptsResponse(
+            request_id="id-1",
+            judge=schemas.PromptJudge(
+                id="f00d", kind="endpoint", model="big", questions="q", checks="c", fingerprint=None
+            ),
+            results=results,
+        )
+
     def info(self) -> schemas.InfoResponse:
         self._begin("info")
         criterion = schemas.CriterionInfo(

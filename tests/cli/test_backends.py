@@ -151,6 +151,20 @@ def test_remote_gives_the_schema_and_leaves_out_what_is_newer(
         assert there.score(video, None, ["quality"]) == good
 
 
+def test_prompts_are_judged_alike_by_both(monkeypatch: pytest.MonkeyPatch, here: InProcess) -> None:
+    asked = ("a fox", ["Here is a fox", "A red fox runs over a lawn."], ["helpful"], "auto")
+    local = here.score_prompts(*asked)
+    assert [each.checks["no_preamble"].passed for each in local.results] == [False, True]
+    assert [list(each.scores) for each in local.results] == [["helpful"]] * 2
+    assert local.judge.kind == "none"
+    newer = local.model_dump() | {"mood": "sunny"}
+    with remote_by(monkeypatch, httpx.Response(200, json=newer)) as there:
+        assert there.score_prompts(*asked) == local
+    with pytest.raises(Failure) as caught:
+        here.score_prompts("", ["x"], None, "auto")
+    assert caught.value.exit_code == 2
+
+
 def test_remote_and_in_process_fail_alike(
     monkeypatch: pytest.MonkeyPatch, here: InProcess, video: Path
 ) -> None:

@@ -37,6 +37,14 @@ def test_serve_hands_over_to_bentoml_on_loopback(run: Any, executed: Any) -> Non
     assert "CRITIC_CHECKPOINT" not in environment
 
 
+def test_serve_opens_the_doors_of_other_protocols_where_asked(run: Any, executed: Any) -> None:
+    run("serve")
+    run("serve", "--compat")
+    closed, opened = (environment for _, _, environment in executed)
+    assert "CRITIC_COMPAT" not in closed
+    assert opened["CRITIC_COMPAT"] == "1"
+
+
 def test_serve_prints_a_call_to_paste(
     run: Any, executed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

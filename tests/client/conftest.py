@@ -290,10 +290,43 @@ def _info_reply(received: Received) -> schemas.InfoResponse:
     )
 
 
+def _prompts_reply(received: Received) -> schemas.PromptsResponse:
+    request = schemas.PromptsRequest.model_validate(received.request)
+    values = iter([0.9, 0.6, None, 0.4] * len(request.items))
+    return schemas.PromptsResponse(
+        request_id="id-1",
+        judge=schemas.PromptJudge(
+            id="b0b",
+            kind="endpoint",
+            model="big-judge",
+            questions="q",
+            checks="c",
+            fingerprint=None,
+        ),
+        results=[
+            schemas.PromptResult(
+                index=i,
+                scores={
+                    name: _score(next(values))
+                    for name in request.principles or ["harmless", "accurate"]
+                },
+                checks={
+                    "length": schemas.PromptCheck(
+                        passed=False, value=3.0, found=["x"], reason=REASON
+                    )
+                },
+                passes_checks=False,
+            )
+            for i in range(len(request.items))
+        ],
+    )
+
+
 _REPLIES: dict[str, Callable[[Received], Any]] = {
     "/v1/score": _score_reply,
     "/v1/compare": _compare_reply,
     "/v1/rank": _rank_reply,
     "/v1/dimensions": _dimensions_reply,
+    "/v1/prompts/score": _prompts_reply,
     "/v1/info": _info_reply,
 }

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from critic_client import AsyncCriticClient, CriticClient, Frames
 
@@ -171,3 +172,50 @@ def test_request_json_is_text_for_any_prompt(call: Any, service: Any) -> None:
     call("score", MP4, prompt)
     assert service.last.request["items"][0]["prompt"] == prompt
     json.loads(service.last.parts["request"][1].decode("ascii"))
+
+
+def test_dimensions_of_the_same_clips_travel_in_the_call(call: Any, service: Any) -> None:
+    call("score", b"x", "a", dimensions=["opencv_flow_magnitude"])
+    assert service.last.request["dimensions"] == ["opencv_flow_magnitude"]
+    call("rank", [b"x", b"y"], "a", dimensions=["opencv_flow_magnitude"])
+    assert service.last.request["dimensions"] == ["opencv_flow_magnitude"]
+    call("score", b"x", "a")
+    assert "dimensions" not in service.last.request
+
+
+def test_binary_feedback_and_dimensions_are_read(call: Any, service: Any) -> None:
+    score = schemas.Score(
+        raw=1.0,
+        value=0.9,
+        read_from="yes_no",
+        probabilities={"yes": 0.7, "no": 0.3},
+        answer_mass=1.0,
+        p_yes=0.7,
+        accepted=True,
+    )
+    flow = schemas.Dimension(raw=3.5, value=None, per_frame=None, num_frames=8)
+    reply = schemas.ScoreResponse(
+        request_id="r",
+        critic="c",
+        results=[
+            schemas.ScoreResult(
+                index=0, clip_id="h", scores={"s": score}, reward=0.9, dimensions={"flow": flow}
+            )
+        ],
+        reward_weights={},
+        fingerprint=schemas.Fingerprint(
+            id="f", versions={}, **dict.fromkeys(
+                ("critic", "revision", "template", "sampling", "positions", "calibration", "dtype",
+                 "device", "attention"), "x"
+            )
+        ),
+    )  # fmt: skip
+    service.answers.append(httpx.Response(200, content=reply.model_dump_json()))
+    (result,) = call("score", b"x").results
+    assert (result.scores["s"].p_yes, result.scores["s"].accepted) == (0.7, True)
+    assert result.dimensions["flow"].raw == 3.5
+
+
+def test_a_service_that_says_neither_can_still_be_read(call: Any) -> None:
+    (result,) = call("score", b"x").results
+    assert (result.scores["sharpness"].p_yes, result.dimensions) == (None, {})

@@ -54,6 +54,7 @@ from ._models import (
 )
 from ._parts import ClipSource
 from ._pipeline import Pipeline
+from ._prompts import PromptCheck, PromptJudge, PromptResult, PromptsReply
 from ._recording import RecordingTransport, ReplayTransport
 from ._rewards import RewardFunction
 from ._tensors import TensorRewardFunction, TensorRewards, tensor_rewards
@@ -90,6 +91,10 @@ __all__ = [
     "PayloadTooLarge",
     "Pipeline",
     "Preference",
+    "PromptCheck",
+    "PromptJudge",
+    "PromptResult",
+    "PromptsReply",
     "ProtocolError",
     "RankReply",
     "RankResult",

@@ -35,6 +35,7 @@ from ._errors import ConnectionFailed, CriticClientError, TimedOut
 from ._http import AsyncHTTP, AsyncTransport
 from ._models import CompareReply, CompareResult, DimensionsReply, Info, RankReply, ScoreReply
 from ._parts import ClipSource
+from ._prompts import PromptsReply, prompts_call
 from ._retry import Attempts
 
 
@@ -66,9 +67,12 @@ class AsyncCriticClient:
         reward: Mapping[str, float] | None = None,
         critic: str | None = None,
         deadline_s: float | None = None,
+        dimensions: Sequence[str] | None = None,
     ) -> ScoreReply:
         """Score clips, each by itself; see `CriticClient.score`."""
-        call = await asyncio.to_thread(score_call, clips, prompts, criteria, reward, critic)
+        call = await asyncio.to_thread(
+            score_call, clips, prompts, criteria, reward, critic, dimensions
+        )
         return await self._run(call, deadline_s)
 
     async def compare(
@@ -106,9 +110,12 @@ class AsyncCriticClient:
         reward: Mapping[str, float] | None = None,
         critic: str | None = None,
         deadline_s: float | None = None,
+        dimensions: Sequence[str] | None = None,
     ) -> RankReply:
         """Rank clips of one prompt by their rewards; see `CriticClient.rank`."""
-        call = await asyncio.to_thread(rank_call, clips, prompt, criteria, reward, critic)
+        call = await asyncio.to_thread(
+            rank_call, clips, prompt, criteria, reward, critic, dimensions
+        )
         return await self._run(call, deadline_s)
 
     async def dimensions(
@@ -119,6 +126,18 @@ class AsyncCriticClient:
     ) -> DimensionsReply:
         """Measure clips without a critic; see `CriticClient.dimensions`."""
         call = await asyncio.to_thread(dimensions_call, clips, names)
+        return await self._run(call, deadline_s)
+
+    async def score_prompts(
+        self,
+        queries: str | Sequence[str],
+        optimised_prompts: str | Sequence[str],
+        principles: Sequence[str] | None = None,
+        judge: str | None = None,
+        deadline_s: float | None = None,
+    ) -> PromptsReply:
+        """Judge prompts, without a clip; see `CriticClient.score_prompts`."""
+        call = prompts_call(queries, optimised_prompts, principles, judge)
         return await self._run(call, deadline_s)
 
     async def info(self) -> Info:

@@ -34,6 +34,7 @@ from ._errors import ConnectionFailed, CriticClientError, TimedOut
 from ._http import SyncHTTP, Transport
 from ._models import CompareReply, CompareResult, DimensionsReply, Info, RankReply, ScoreReply
 from ._parts import ClipSource
+from ._prompts import PromptsReply, prompts_call
 from ._retry import Attempts
 
 
@@ -76,6 +77,7 @@ class CriticClient:
         reward: Mapping[str, float] | None = None,
         critic: str | None = None,
         deadline_s: float | None = None,
+        dimensions: Sequence[str] | None = None,
     ) -> ScoreReply:
         """Score clips, each by itself.
 
@@ -86,6 +88,7 @@ class CriticClient:
             reward: weight by criterion; the critic's own if None.
             critic: its name; the service's default if None.
             deadline_s: of this call, instead of the client's `timeout_s`.
+            dimensions: what to measure of the same clips; nothing if None.
 
         Returns:
             One result per clip, in order. A clip that could not be judged has the reward None and a
@@ -95,7 +98,9 @@ class CriticClient:
             CriticClientError: of a subclass that says what went wrong.
             ValueError, TypeError, OSError: if an argument cannot be sent.
         """
-        return self._run(score_call(clips, prompts, criteria, reward, critic), deadline_s)
+        return self._run(
+            score_call(clips, prompts, criteria, reward, critic, dimensions), deadline_s
+        )
 
     def compare(
         self,
@@ -157,6 +162,7 @@ class CriticClient:
         reward: Mapping[str, float] | None = None,
         critic: str | None = None,
         deadline_s: float | None = None,
+        dimensions: Sequence[str] | None = None,
     ) -> RankReply:
         """Rank clips of one prompt by their rewards; arguments as in `score`.
 
@@ -167,7 +173,7 @@ class CriticClient:
             CriticClientError: of a subclass that says what went wrong.
             ValueError, TypeError, OSError: if an argument cannot be sent.
         """
-        return self._run(rank_call(clips, prompt, criteria, reward, critic), deadline_s)
+        return self._run(rank_call(clips, prompt, criteria, reward, critic, dimensions), deadline_s)
 
     def dimensions(
         self,
@@ -182,6 +188,34 @@ class CriticClient:
             ValueError, TypeError, OSError: if an argument cannot be sent.
         """
         return self._run(dimensions_call(clips, names), deadline_s)
+
+    def score_prompts(
+        self,
+        queries: str | Sequence[str],
+        optimised_prompts: str | Sequence[str],
+        principles: Sequence[str] | None = None,
+        judge: str | None = None,
+        deadline_s: float | None = None,
+    ) -> PromptsReply:
+        """Judge prompts that were written for users' queries, without a clip.
+
+        Args:
+            queries: what users asked for: one text for all prompts, or one for each.
+            optimised_prompts: one prompt, or a list of them.
+            principles: of `harmless`, `accurate` and `helpful`; all of them if None.
+            judge: `critic`, `endpoint`, `none` (checks alone) or `auto`; the service's choice if
+                None.
+            deadline_s: of this call, instead of the client's `timeout_s`.
+
+        Returns:
+            One result per prompt, in order. A principle that could not be judged has the value None
+            and a reason; the checks are there all the same.
+
+        Raises:
+            CriticClientError: of a subclass that says what went wrong.
+            ValueError, TypeError: if an argument cannot be sent.
+        """
+        return self._run(prompts_call(queries, optimised_prompts, principles, judge), deadline_s)
 
     def info(self) -> Info:
         """Ask what the service is: critics, criteria, dimensions, limits, versions.

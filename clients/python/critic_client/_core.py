@@ -73,6 +73,7 @@ def score_call(
     criteria: Sequence[str] | None,
     reward: Mapping[str, float] | None,
     critic: str | None,
+    dimensions: Sequence[str] | None = None,
 ) -> Call[ScoreReply]:
     """Build a call of `/v1/score`."""
     listed, parts = as_clip_list(clips), ClipParts()
@@ -80,7 +81,7 @@ def score_call(
         {"clip": parts.reference(clip), "prompt": prompt}
         for clip, prompt in zip(listed, _spread(prompts, len(listed)), strict=True)
     ]
-    request = {"items": items}
+    request = {"items": items, "dimensions": _names("dimensions", dimensions)}
     return _post("score", ScoreReply, parts, request, len(items), critic, criteria, reward)
 
 
@@ -109,11 +110,16 @@ def rank_call(
     criteria: Sequence[str] | None,
     reward: Mapping[str, float] | None,
     critic: str | None,
+    dimensions: Sequence[str] | None = None,
 ) -> Call[RankReply]:
     """Build a call of `/v1/rank`."""
     parts = ClipParts()
     references = [parts.reference(clip) for clip in as_clip_list(clips)]
-    request = {"clips": references, "prompt": prompt}
+    request = {
+        "clips": references,
+        "prompt": prompt,
+        "dimensions": _names("dimensions", dimensions),
+    }
     return _post("rank", RankReply, parts, request, len(references), critic, criteria, reward)
 
 

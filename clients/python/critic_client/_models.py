@@ -49,6 +49,8 @@ class Score:
         probabilities: of each answer of the critic.
         answer_mass: probability that the critic gave to its answers together.
         reason: why there is no number, where `raw` and `value` are None.
+        p_yes: the critic's probability of yes, before calibration; of a yes/no criterion alone.
+        accepted: whether that is above one half.
     """
 
     raw: float | None
@@ -57,17 +59,38 @@ class Score:
     probabilities: dict[str, float]
     answer_mass: float | None
     reason: Reason | None = None
+    p_yes: float | None = None
+    accepted: bool | None = None
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A measurement of one clip that needs no critic.
+
+    `raw` is on the metric's own scale, `value` normalised where a published range exists,
+    `per_frame` the series behind it where there is one.
+    """
+
+    raw: float | None
+    value: float | None
+    per_frame: tuple[float, ...] | None
+    num_frames: int
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """One clip: a score by criterion, and the reward, their weighted mean."""
+    """One clip: a score by criterion, and the reward, their weighted mean.
+
+    `dimensions` are there where they were asked for in the same call.
+    """
 
     index: int
     clip_id: str | None
     scores: dict[str, Score]
     reward: float | None
     reason: Reason | None = None
+    dimensions: dict[str, Dimension] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -155,6 +178,7 @@ class RankResult:
     rank: int | None
     advantage: float | None
     reason: Reason | None = None
+    dimensions: dict[str, Dimension] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -185,21 +209,6 @@ class RankReply(Reply):
     def advantages(self) -> list[float | None]:
         """One advantage per clip, None where it could not be judged."""
         return [result.advantage for result in self.results]
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """A measurement of one clip that needs no critic.
-
-    `raw` is on the metric's own scale, `value` normalised where a published range exists,
-    `per_frame` the series behind it where there is one.
-    """
-
-    raw: float | None
-    value: float | None
-    per_frame: tuple[float, ...] | None
-    num_frames: int
-    reason: Reason | None = None
 
 
 @dataclass(frozen=True)

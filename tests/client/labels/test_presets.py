@@ -76,6 +76,18 @@ def test_text_pairs_replace_video_pairs_of_their_query() -> None:
     assert [(p.prompt, p.chosen.clip) for p in merged] == [("one", "text"), ("two", "video")]
 
 
+def test_merging_keeps_one_pair_of_each_query() -> None:
+    """As VPO's code does: rows with equal `messages` are dropped, whichever level they are of."""
+
+    def pair(prompt: str, clip: str) -> Pair:
+        return Pair(Sample(clip, prompt), Sample("other", prompt), None)
+
+    merged = presets.merge_text_and_video(
+        [pair("one", "t1"), pair("one", "t2")], [pair("two", "v1"), pair("two", "v2")]
+    )
+    assert [(p.prompt, p.chosen.clip) for p in merged] == [("one", "t1"), ("two", "v1")]
+
+
 def test_ipo_pairs_the_ends_and_signs_the_grades() -> None:
     def row(clip: str, reward: float | None, grade: str | None) -> Sample:
         return Sample(

@@ -135,9 +135,14 @@ def ai_feedback(
 
 
 def merge_text_and_video(text: Sequence[Pair], video: Sequence[Pair]) -> list[Pair]:
-    """Merge pairs by VPO's rule: a text-level pair replaces the video-level pair of its query."""
-    taken = {pair.prompt for pair in text}
-    return [*text, *(pair for pair in video if pair.prompt not in taken)]
+    """Merge pairs by VPO's rule: of each query the first pair is kept, and text comes before video.
+
+    A text-level pair so replaces the video-level pair of its query.
+    """
+    first: dict[str, Pair] = {}
+    for pair in (*text, *video):
+        first.setdefault(pair.prompt, pair)
+    return list(first.values())
 
 
 Rule = Callable[[Sequence[Sample]], Sequence[Pair]]

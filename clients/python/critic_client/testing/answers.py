@@ -17,6 +17,8 @@ from critic_client._multipart import read_parts, split_request
 from critic_client._parts import Part
 from critic_client.labels.advantages import standardised
 
+from .prompts import PROMPTS_PATH, answer_prompts
+
 CRITIC = "fake-critic"
 CRITERIA = ("visual_quality", "temporal_quality", "text_alignment")
 DIMENSION = "fake_dimension"
@@ -73,6 +75,8 @@ def answer_call(
     Raises:
         Refused: if the call is answered with an error.
     """
+    if path == PROMPTS_PATH:
+        return answer_prompts(read_request(content_type, body)[0])
     calls: dict[str, Callable[[Json, Mapping[str, Part], Collection[str]], Json]] = {
         "/v1/score": _score,
         "/v1/compare": _compare,
@@ -81,10 +85,7 @@ def answer_call(
     }
     if path not in calls:
         raise Refused(404, "not_found", f"there is no {path}")
-    try:
-        request, clips = split_request(read_parts(content_type, body))
-    except ProtocolError as error:
-        raise Refused(400, "malformed_request", error.message) from error
+    request, clips = read_request(content_type, body)
     reply = calls[path](request, clips, unreadable)
     if all(result["reason"] for result in reply["results"]):
         reason = reply["results"][0]["reason"]
@@ -92,6 +93,14 @@ def answer_call(
     if path != "/v1/dimensions":
         reply |= {"critic": CRITIC, "fingerprint": fingerprint(fingerprint_id)}
     return reply | {"request_id": "fake"}
+
+
+def read_request(content_type: str, body: bytes) -> tuple[Json, Mapping[str, Part]]:
+    """Part a body into its request and its clips."""
+    try:
+        return split_request(read_parts(content_type, body))
+    except ProtocolError as error:
+        raise Refused(400, "malformed_request", error.message) from error
 
 
 def fingerprint(fingerprint_id: str) -> Json:
