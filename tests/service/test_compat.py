@@ -14,7 +14,7 @@ from critic_models.errors import EngineError, NotAnswered
 from critic_models.types import Score
 from fake_judge import FakeJudge, FakeSpec
 from hostile_clips import good_mp4
-from service_app import app_of, as_base64, raw_clip, scored
+from service_app import app_of, as_base64, raw_clip, scored, until
 
 VIDEO = as_base64(good_mp4())
 BROKEN = as_base64(b"not a video at all")
@@ -178,12 +178,14 @@ async def test_unirl_what_cannot_be_asked_is_an_error(body: dict[str, Any]) -> N
 async def test_unirl_a_full_service_is_an_error_to_come_back_from() -> None:
     async with app_of(compat=True, max_queue_tokens=1) as app:
         app.judge.gate.clear()
-        first = app.client.build_request("POST", "/v1/score", json=scored(1, 2, 3))
-        running = asyncio.create_task(app.client.send(first))
+        running = [asyncio.create_task(app.post("/v1/score", json=scored(1)))]
         await asyncio.to_thread(app.judge.entered.wait, 5)
+        # An idle desk takes a call of any size; one behind which something waits does not.
+        running.append(asyncio.create_task(app.post("/v1/score", json=scored(2, 3))))
+        await until(lambda: app.door.core.desk.queued_items == 2)
         answer = await unirl(app, *[wanted(turn())] * 50)
         app.judge.gate.set()
-        await running
+        assert [each.status_code for each in await asyncio.gather(*running)] == [200, 200]
     assert answer.status_code == 429
     assert answer.headers["retry-after"]
 

@@ -145,7 +145,7 @@ class NetworkRunner:
             self._flush(reader, network, batch)
         return {
             index: Evidence(
-                torch.stack([each for each in reading.features if each is not None]),
+                _stacked(reading.features),
                 reading.text,
                 reading.facts,
             )
@@ -164,3 +164,11 @@ def _pieces(
 ) -> Iterator[_Piece]:
     for position, unit in enumerate(units):
         yield _Piece(reading, position, reader.prepare(reading.clip.frames[list(unit)]))
+
+
+def _stacked(features: Sequence[Tensor | None]) -> Tensor:
+    """Return `[n, …]` of what every unit gave; `[0]` of a clip that has no unit."""
+    given = [each for each in features if each is not None]
+    if len(given) != len(features):
+        raise RuntimeError(f"{len(features) - len(given)} of {len(features)} units were not read")
+    return torch.stack(given) if given else torch.empty(0)

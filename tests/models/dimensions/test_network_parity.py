@@ -248,6 +248,14 @@ class TestImagingQuality:
 
 
 class TestDynamicDegree:
+    def test_a_clip_of_one_sampled_frame_beside_another(
+        self, networks: dict[str, torch.nn.Module]
+    ) -> None:
+        one, pair = measured(DYNAMIC_DEGREE, networks, "two", "odd")
+        assert one.raw == float(golden("dynamic_degree")["cases"]["two"]["score"])
+        assert one.per_frame == ()
+        assert pair.raw == 1.0
+
     @pytest.mark.parametrize("clip", ["odd", "three"])
     def test_scores(self, networks: dict[str, torch.nn.Module], clip: str) -> None:
         expected = golden("dynamic_degree")["cases"][clip]
