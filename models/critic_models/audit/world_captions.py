@@ -12,7 +12,6 @@ from critic_models.audit.labelling import ALIGNMENT
 from critic_models.audit.world_shots import Filmed, presentation_of
 from critic_models.world import (
     SLOTS,
-    ClipPair,
     Facts,
     Slot,
     Split,
@@ -20,7 +19,6 @@ from critic_models.world import (
     sample_clip_pair,
     sample_contrast,
     write_caption,
-    wrong_values,
 )
 from critic_models.world.captions import fits
 
@@ -28,7 +26,6 @@ REPHRASED = "rephrased"
 OWN_CAPTION = "each its own caption"
 _CAPTION = "caption"
 _SHOTS = 31
-_TRIES = 64
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def caption_twins(split: Split, count: int) -> list[Twins]:
     for place in range(count):
         for slot in SLOTS:
             rng = split.rng(_SHOTS, SLOTS.index(slot), place)
-            pair = _sample_exclusive(slot, rng, split)
+            pair = sample_clip_pair(slot, rng, split)
             group = f"{slot} {place}"
             presentation = presentation_of(place + SLOTS.index(slot))
             one, other = (
@@ -116,24 +113,6 @@ def caption_paraphrases(twins: Sequence[Twins]) -> list[Paraphrases]:
         Paraphrases(each.one.clip.key, each.one.phrasings, ALIGNMENT, each.one.clip.group)
         for each in twins
     ]
-
-
-def _sample_exclusive(slot: Slot, rng: np.random.Generator, split: Split) -> ClipPair:
-    """Draw clips of which neither shows what is said of the other.
-
-    What is drawn as worse does not fit the caption, but its own value may be one that the better
-    clip shows as well: behind something one can also stand to the left of it.
-    """
-    for _ in range(_TRIES):
-        pair = sample_clip_pair(slot, rng, split)
-        one, other = facts_of(pair.better.shot), facts_of(pair.worse.shot)
-        if _excludes(slot, one, other) and _excludes(slot, other, one):
-            return pair
-    raise ValueError(f"no two shots of {split.name} in {_TRIES} exclude each other in {slot}")
-
-
-def _excludes(slot: Slot, shown: Facts, said: Facts) -> bool:
-    return said.value(slot) in wrong_values(shown, slot, bound=True)
 
 
 def _captioned(slot: Slot, clip: Filmed, split: Split, rng: np.random.Generator) -> Captioned:

@@ -7,6 +7,7 @@ pixels is taken; a clip is dynamic where enough pairs exceed a threshold that gr
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,10 @@ _SAMPLED_FPS = 8
 _FASTEST = 0.05
 _MULTIPLE = 8
 _NUM_STEPS = 20
+
+
+LEAST_SIDE = 121
+"""Below that RAFT's coarsest correlation is one pixel wide, and the reference's flow no number."""
 
 
 def sampled(facts: ClipFacts) -> list[int]:
@@ -63,6 +68,19 @@ def fastest(flow: Tensor, share: float) -> Tensor:
     lengths = flow.square().sum(1).sqrt().flatten(1)
     counted = int(lengths.shape[1] * share)
     return lengths.topk(counted, dim=1).values.double().mean(1)
+
+
+def flow_reader(
+    units: Callable[[ClipFacts], Sequence[Unit]], update: Callable[[Any, Tensor], Tensor]
+) -> Reader:
+    """Read pairs of frames with RAFT; see `Reader` for the arguments."""
+    return Reader(
+        network="raft_things",
+        units=units,
+        prepare=prepare,
+        update=update,
+        max_batch_values=4 * 2 * 3 * 256 * 256,
+    )
 
 
 def threshold(facts: ClipFacts) -> float:
@@ -121,14 +139,7 @@ DYNAMIC_DEGREE = NetworkDimension(
         "with one sampled frame the clip is static; corrected: it has no number",
     ),
     cost="RAFT with 20 steps a pair, eight pairs a second of clip, at full resolution",
-    reader=Reader(
-        network="raft_things",
-        units=units,
-        prepare=prepare,
-        update=update,
-        max_batch_values=4 * 2 * 3 * 256 * 256,
-    ),
+    reader=flow_reader(units, update),
     compute=compute,
-    # Below that the coarsest correlation is one pixel wide, and the reference's flow not a number.
-    least_side=121,
+    least_side=LEAST_SIDE,
 )

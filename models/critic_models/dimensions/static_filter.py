@@ -11,8 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from critic_models.dimensions.dimension import Compat, Reading
-from critic_models.dimensions.dynamic_degree import fastest, pair_flow, prepare
-from critic_models.dimensions.networked import ClipFacts, Evidence, NetworkDimension, Reader, Unit
+from critic_models.dimensions.dynamic_degree import LEAST_SIDE, fastest, flow_reader, pair_flow
+from critic_models.dimensions.networked import ClipFacts, Evidence, NetworkDimension, Unit
 
 _FASTEST = 0.02
 
@@ -73,13 +73,7 @@ STATIC_FILTER = NetworkDimension(
         "is still; corrected: as with five",
     ),
     cost="RAFT with 20 steps for every pair of neighbours, at full resolution",
-    reader=Reader(
-        network="raft_things",
-        units=units,
-        prepare=prepare,
-        update=update,
-        max_batch_values=4 * 2 * 3 * 256 * 256,
-    ),
+    reader=flow_reader(units, update),
     compute=compute,
-    least_side=121,
+    least_side=LEAST_SIDE,
 )

@@ -53,14 +53,20 @@ def sample_caption_pair(slot: Slot, rng: np.random.Generator, split: Split) -> C
 
 
 def sample_clip_pair(slot: Slot, rng: np.random.Generator, split: Split) -> ClipPair:
-    """Draw a caption and two clean takes; the one for which it is wrong is otherwise alike."""
+    """Draw a caption and two clean takes; the one for which it is wrong is otherwise alike.
+
+    Neither take shows what is true of the other: what does not show "behind" may still show the
+    "left of" that the caption says, and where three balls are, there is a ball.
+    """
     for _ in range(_TRIES):
         shot = _shot_with(slot, rng, split)
         facts = facts_of(shot)
         others = _recast(shot.premise, slot, wrong_values(facts, slot, bound=True), rng)
         naming = [phrasing for phrasing in split.phrasings if slot in slots_in(phrasing, facts)]
-        if others:
-            worse = compose(others[int(rng.integers(len(others)))])
+        if not others:
+            continue
+        worse = compose(others[int(rng.integers(len(others)))])
+        if facts.value(slot) in wrong_values(facts_of(worse), slot, bound=True):
             return ClipPair(slot, sample_caption(facts, naming, rng), Take(shot), Take(worse))
     raise ValueError(f"no shot of {split.name} in {_TRIES} can be recast in its {slot}")
 

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import sys
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -44,21 +41,13 @@ from critic_models.dimensions.preprocess import (
 from critic_models.dimensions.runner import NetworkRunner
 from critic_models.types import DimensionScore
 from golden_clips import GOLDEN_CLIPS
+from goldens import SCORES, golden
 from seeded_networks import SMALL, fill, layout_digest
 
-GOLDENS = Path(__file__).parent / "goldens"
-SCORES = 1e-6
 needs_open_clip = pytest.mark.skipif(
     importlib.util.find_spec("open_clip") is None,
     reason="open_clip_torch is the optional extra `vbench`",
 )
-
-
-def golden(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((GOLDENS / f"{name}.json").read_text())
-    for clip, digest in document["clips"].items():
-        assert GOLDEN_CLIPS[clip].digest() == digest
-    return document
 
 
 def small_clip(patch: int, quick_gelu: bool = True) -> Clip:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,10 +29,9 @@ from critic_models.video.frames import from_array
 from critic_models.video.sampling import AllFrames
 from golden_clips import GOLDEN_CLIPS
 from golden_detections import DetectedCase
+from goldens import golden
 
-CASES: dict[str, Any] = json.loads(
-    (Path(__file__).parent / "goldens" / "detected.json").read_text()
-)["cases"]
+CASES: dict[str, Any] = golden("detected")["cases"]
 LEFT, RIGHT = "on the left of", "on the right of"
 
 
@@ -51,11 +48,11 @@ def seen_by(case: DetectedCase, dimension: DetectedDimension) -> Sequence[Any]:
 def test_compat_gives_vbench_s_numbers(name: str) -> None:
     dimension = DETECTED_DIMENSIONS[name]
     found, expected = [], []
-    for seed, golden in CASES.items():
+    for seed, expected_of in CASES.items():
         case = DetectedCase(int(seed))
         reading = dimension.compute(seen_by(case, dimension), ask_of(case, name), "vbench")
         found.append(reading.raw)
-        expected.append(None if golden[name] is None else golden[name]["raw"])
+        expected.append(None if expected_of[name] is None else expected_of[name]["raw"])
     assert [each is None for each in found] == [each is None for each in expected]
     numbers = [each for each in expected if each is not None]
     np.testing.assert_allclose([f for f in found if f is not None], numbers, atol=1e-9)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +11,9 @@ from critic_models.dimensions.dimension import Compat, Reading
 from critic_models.dimensions.dynamic_degree import DYNAMIC_DEGREE, fastest, pairs_needed
 from critic_models.dimensions.networked import ClipFacts, Evidence, NetworkDimension
 from critic_models.dimensions.static_filter import STATIC_FILTER
+from goldens import golden
 
-DECISIONS: list[list[Any]] = json.loads(
-    (Path(__file__).parent / "goldens" / "rules.json").read_text()
-)["decisions"]
+DECISIONS: list[list[Any]] = golden("rules")["decisions"]
 
 
 def read(

@@ -1,15 +1,13 @@
 """Every network dimension gives the reference package's features and scores on equal weights.
 
-The goldens are the reference's own numbers (`benchmarks/vbench_goldens.py` makes them). Each wrong
-way to compute a dimension that has been seen in the wild must fail the same comparison.
+The goldens are the reference's own numbers (`python benchmarks/vbench_goldens` makes them).
+Each wrong way to compute a dimension that has been seen in the wild must fail the same comparison.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -44,18 +42,8 @@ from critic_models.dimensions.runner import NetworkRunner
 from critic_models.dimensions.subject_consistency import SUBJECT_CONSISTENCY
 from critic_models.types import DimensionScore
 from golden_clips import GOLDEN_CLIPS
+from goldens import FEATURES, SCORES, golden
 from seeded_networks import SMALL, fill, layout_digest
-
-GOLDENS = Path(__file__).parent / "goldens"
-FEATURES = 1e-5
-SCORES = 1e-6
-
-
-def golden(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((GOLDENS / f"{name}.json").read_text())
-    for clip, digest in document["clips"].items():
-        assert GOLDEN_CLIPS[clip].digest() == digest
-    return document
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from critic_models.dimensions.catalogue import CATALOGUE
 from critic_models.dimensions.totals import over_clips, totals
 from critic_models.types import DimensionScore
+from goldens import golden
 
-RULES: dict[str, Any] = json.loads((Path(__file__).parent / "goldens" / "rules.json").read_text())
+RULES: dict[str, Any] = golden("rules")
 TASKS: list[str] = RULES["tasks"]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -31,18 +29,8 @@ from critic_models.dimensions.runner import NetworkRunner
 from critic_models.dimensions.video_text import OVERALL_CONSISTENCY, TEMPORAL_STYLE
 from critic_models.video.sampling import Uniform
 from golden_clips import GOLDEN_CLIPS, GoldenClip
+from goldens import FEATURES, SCORES, golden
 from seeded_networks import SMALL, fill, layout_digest
-
-GOLDENS = Path(__file__).parent / "goldens"
-FEATURES = 1e-5
-SCORES = 1e-6
-
-
-def golden(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((GOLDENS / f"{name}.json").read_text())
-    for clip, digest in document["clips"].items():
-        assert GOLDEN_CLIPS[clip].digest() == digest
-    return document
 
 
 @pytest.fixture(scope="module")

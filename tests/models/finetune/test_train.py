@@ -66,6 +66,22 @@ def test_the_export_is_small_and_complete(critic):
     }
 
 
+@pytest.mark.slow
+def test_a_run_ends_with_calibration_audit_and_card(tmp_path):
+    config = dataclasses.replace(SMOKE, calibration_pairs=2, audit_pairs=2)
+    report = main(config, tmp_path)
+    judge = Judge.load(str(tmp_path), device="cpu")
+    (figures,) = report.values()
+    criteria = set(judge.spec.criteria)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    # A network of a few steps answers little; what it does not answer has no figure.
+    assert set(figures) <= criteria
+    assert set(judge.spec.calibration) <= criteria
+    assert "## How good it is" in card
+    assert all(f"| {name} |" in card for name in criteria)
+    assert "critic audit critic-nano --pairs 2" in card
+
+
 def test_a_stopped_run_continues_as_if_it_had_not(tmp_path):
     whole, _ = train(SMOKE, tmp_path / "whole")
     # A budget of the same length, so that the schedule is the same; stopped by a full disk.

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from critic_models.dimensions.networks.transformer import Mlp
+
 PATCH = 32
 GRID = 10
 LONGER_SIDES = (224, 384)
@@ -86,19 +88,6 @@ class Attention(nn.Module):
         )
         mixed = F.scaled_dot_product_attention(query, key, value)
         return self.out(mixed.transpose(1, 2).flatten(2))
-
-
-class Mlp(nn.Module):
-    """Two layers with the exact GELU between them."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `[..., width]` to the same shape."""
-        return self.fc2(F.gelu(self.fc1(x)))
 
 
 class Block(nn.Module):
