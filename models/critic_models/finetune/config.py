@@ -48,8 +48,8 @@ class TrainConfig:
     Attributes:
         seed: of weights and data.
         minutes, steps: budgets; at least one is given.
-        start_from: a snapshot of another run of the same network, from whose weights this one
-            starts; from random numbers if None.
+        start_from: where the weights come from: a snapshot of another run of the same network, or
+            the folder of an exported critic (see `inherit`); random numbers if None.
         tower_share: share of the run in which only the vision tower is trained, by dense heads.
         fixed_tower_share: share of the run at its end in which the tower stays as it is, so that
             the language model sees more clips in the same time.

@@ -35,7 +35,7 @@ _DEFECT_WEIGHTS = {"physical_plausibility": 4.0, "subject_consistency": 2.0, "fr
 
 _CLEAN_SHARE = 0.6
 _LEAST_GAP = 0.25
-_DEFECT_RATE = 0.15
+_DEFECT_RATE = 0.2
 """Chance of every defect of recording in a clip. Most clips have several: what a clip can teach
 grows with them, and its cost does not."""
 

@@ -14,6 +14,10 @@ from critic_models.finetune.config import TrainConfig
 from critic_models.finetune.forward import Learner
 from critic_models.finetune.group import Member
 
+_INNER = ("layers.", ".blocks.", "merger")
+_LARGEST_SIDE = 640
+"""Shorter side of the matrices that Muon moves; what it costs grows with the cube of it."""
+
 _FLOOR = 0.02
 """Of the learning rate at the end of the schedule."""
 
@@ -34,9 +38,9 @@ class Optimizer:
         for name, parameter in learner.named_parameters():
             language = ".language_model." in name or name.startswith("summary.")
             part = "language" if language else "tower"
-            kind = "matrix" if parameter.ndim == 2 and "layers." in name else "other"
-            if parameter.ndim == 2 and ".blocks." in name:
-                kind = "matrix"
+            inner = any(place in name for place in _INNER)
+            small = parameter.ndim == 2 and min(parameter.shape) <= _LARGEST_SIDE
+            kind = "matrix" if inner and small else "other"
             groups.setdefault((kind, part), []).append(parameter)
         self._parameters = [p for group in groups.values() for p in group]
 

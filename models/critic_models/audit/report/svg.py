@@ -85,7 +85,7 @@ def interval_plot(
             whisker = {"x1": at(mark.low), "x2": at(mark.high), "y1": y, "y2": y}
             parts.append(tag("line", class_=f"whisker {mark.series}", **whisker))
             parts.append(_dot(at(mark.value), y, mark.series))
-    return _figure(title, description, width, bottom + _AXIS_PX, parts)
+    return drawing(title, description, width, bottom + _AXIS_PX, parts)
 
 
 def panel_plot(
@@ -114,13 +114,13 @@ def panel_plot(
         if line.band:
             upper = [(x_at(x), y_at(high)) for x, _, high in line.band]
             lower = [(x_at(x), y_at(low)) for x, low, _ in reversed(line.band)]
-            outline = _points([*upper, *lower])
+            outline = points_of([*upper, *lower])
             parts.append(tag("polygon", class_=f"band {line.series}", points=outline))
         drawn = [(x_at(x), y_at(y)) for x, y in line.points]
-        parts.append(tag("polyline", class_=f"line {line.series}", points=_points(drawn)))
+        parts.append(tag("polyline", class_=f"line {line.series}", points=points_of(drawn)))
         parts += [_dot(x, y, line.series) for x, y in drawn]
     parts.append(text(x_at(0.5), bottom + 32, across, class_="soft", text_anchor="middle"))
-    return _figure(title, description, _PANEL_PX, bottom + _AXIS_PX + 12, parts)
+    return drawing(title, description, _PANEL_PX, bottom + _AXIS_PX + 12, parts)
 
 
 def heatmap(
@@ -157,10 +157,10 @@ def heatmap(
             written = "–" if value is None else f"{value:.2f}"
             parts.append(text(x + _CELL_PX / 2, y + 19, written, text_anchor="middle"))
     width = left + _CELL_PX * len(columns) + overhang
-    return _figure(title, description, width, top + 30 * len(rows) + 4, parts)
+    return drawing(title, description, width, top + 30 * len(rows) + 4, parts)
 
 
-def _figure(title: str, description: str, width: float, height: float, parts: Sequence[str]) -> str:
+def drawing(title: str, description: str, width: float, height: float, parts: Sequence[str]) -> str:
     """Wrap a drawing so that a screen reader says its title and description."""
     name = f"plot-{zlib.crc32(f'{title}|{description}'.encode()):08x}"
     return tag(
@@ -195,5 +195,5 @@ def _ticks(low: float, high: float, step: float) -> list[float]:
     return [round(low + i * step, 6) for i in range(round((high - low) / step) + 1)]
 
 
-def _points(points: Sequence[tuple[float, float]]) -> str:
+def points_of(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
