@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.measure import Finding, Refusal
+from benchmarks.measure import Finding, Refusal, Row
 from benchmarks.plan import Plan
 from benchmarks.shapes import SHAPES
 
 KERNELS = ("segmented_attention", "frame_patches", "elementwise")
-BENCHES = (*KERNELS, "engine")
+BENCHES = (*KERNELS, "engine", "dimensions")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,7 +59,13 @@ def _findings(
         shapes = [SHAPES[name] for name in options.model]
         yield from module.run(device, dtype, options.repeats, plan, shapes, options.layers)
         return
-    for finding in module.run(device, dtype, options.repeats):
+    if bench == "dimensions":
+        cases = [case for case in module.CASES if plan.asks_for(case)]
+        reference = (options.reference_python, options.reference_dino)
+        findings = module.run(device, dtype, options.repeats, *reference, cases)
+    else:
+        findings = module.run(device, dtype, options.repeats)
+    for finding in findings:
         if plan.asks_for(finding.case):
             yield finding
         if plan.out_of_time:
@@ -72,7 +78,7 @@ def _report(finding: Finding, out: Path | None) -> None:
         figures = f"{'RED' if finding.red else 'not measured'}: {finding.reason}"
     else:
         figures = (
-            f"{finding.time_ms:9.4g} ms {finding.fraction_of_floor:6.1%} of floor "
+            f"{finding.time_ms:9.4g} ms {_of_floor(finding)} "
             f"{finding.ratio:7.4g}x against {finding.baseline}"
         )
         if out:
@@ -81,6 +87,10 @@ def _report(finding: Finding, out: Path | None) -> None:
                 file.write(finding.to_json() + "\n")
     subject = f"{finding.bench} {finding.model}".strip()
     print(f"{subject:22} {finding.case:14} {finding.impl:26} {figures}", flush=True)
+
+
+def _of_floor(row: Row) -> str:
+    return f"{row.fraction_of_floor:6.1%} of floor" if row.floor_ms else "no floor"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
         "--model", action="append", default=[], choices=SHAPES, help="of `engine`; repeatable"
     )
     parser.add_argument("--layers", type=int, help="cut models to so many layers")
+    parser.add_argument(
+        "--reference-python", metavar="PATH", help="of `dimensions`: Python that has VBench 0.1.5"
+    )
+    parser.add_argument(
+        "--reference-dino", type=Path, metavar="DIR", help="where DINO's vision_transformer.py is"
+    )
     parser.add_argument("--out", type=Path, help="append rows to this file of JSON lines")
     return parser
 

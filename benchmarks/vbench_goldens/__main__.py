@@ -35,6 +35,7 @@ PACKAGES = ("vbench", "pyiqa", "openai-clip", "open_clip_torch", "torch", "torch
 
 MAKERS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "subject_consistency": pictures.subject_consistency,
+    "i2v_subject": pictures.i2v_subject,
     "imaging_quality": pictures.imaging_quality,
     "dynamic_degree": flows.dynamic_degree,
     "motion_smoothness": flows.motion_smoothness,

@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any
 
 import torch
+from golden_clips import GOLDEN_CLIPS
+from PIL import Image
 from seeded_networks import SMALL, fill, layout_digest
 from stand_ins import (
     CPU,
@@ -22,23 +24,27 @@ from stand_ins import (
 )
 
 
-def subject_consistency(arguments: argparse.Namespace) -> dict[str, Any]:
+def reference_dino(arguments: argparse.Namespace) -> tuple[torch.nn.Module, str]:
+    """Return DINO's own network, cut down and filled, and the layout of the whole one."""
     stand_in("utils", trunc_normal_=torch.nn.init.trunc_normal_)
     sys.path.insert(0, str(arguments.dino))
     vit = importlib.import_module("vision_transformer")
-    module = importlib.import_module("vbench.subject_consistency")
     width, depth, heads = (SMALL["dino_vitb16"][key] for key in ("width", "depth", "num_heads"))
-    model = fill(
-        vit.VisionTransformer(
-            patch_size=16,
-            embed_dim=width,
-            depth=depth,
-            num_heads=heads,
-            mlp_ratio=4,
-            qkv_bias=True,
-            norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
-        )
+    model = vit.VisionTransformer(
+        patch_size=16,
+        embed_dim=width,
+        depth=depth,
+        num_heads=heads,
+        mlp_ratio=4,
+        qkv_bias=True,
+        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
     )
+    return fill(model), layout_digest(vit.vit_base())
+
+
+def subject_consistency(arguments: argparse.Namespace) -> dict[str, Any]:
+    model, layout = reference_dino(arguments)
+    module = importlib.import_module("vbench.subject_consistency")
     cases = {}
     for name in ("odd", "even", "two", "three"):
         seen: list[torch.Tensor] = []
@@ -54,10 +60,33 @@ def subject_consistency(arguments: argparse.Namespace) -> dict[str, Any]:
         model, [path_of(name) for name in ("odd", "two")], CPU, False
     )
     return {
-        "layout": layout_digest(vit.vit_base()),
+        "layout": layout,
         "cases": cases,
         "pooled": {"clips": ["odd", "two"], "score": pooled},
         "oracle": "vbench.subject_consistency; network: DINO's own vision_transformer.py",
+    }
+
+
+def i2v_subject(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The picture of each clip is the first frame of another one."""
+    model, layout = reference_dino(arguments)
+    module = importlib.import_module("vbench2_beta_i2v.i2v_subject")
+    cases = {}
+    for name, picture in (("odd", "large"), ("even", "even"), ("two", "three"), ("nine", "two")):
+        first = Image.fromarray(GOLDEN_CLIPS[picture].frames()[0])
+        module.Image.open = lambda path, first=first: first
+        seen: list[torch.Tensor] = []
+        _, results = module.i2v_subject(read_features(seen, model), [("", path_of(name))], CPU)
+        features = torch.nn.functional.normalize(torch.cat(seen), dim=-1)
+        cases[name] = {
+            "picture": picture,
+            "score": float(results[0]["video_results"]),
+            "features": [numbers(each[:24]) for each in features],
+        }
+    return {
+        "layout": layout,
+        "cases": cases,
+        "oracle": "vbench2_beta_i2v.i2v_subject; network: DINO's own vision_transformer.py",
     }
 
 
@@ -69,7 +98,12 @@ def reference_musiq() -> type[torch.nn.Module]:
     for name in ("ExactPadding2d", "exact_padding_2d"):
         setattr(sys.modules["pyiqa.matlab_utils"], name, getattr(padding, name))
     # One class: the mean opinion score is the output itself.
-    stand_in("pyiqa.archs.arch_util", dist_to_mos=lambda x: x, load_pretrained_network=None)
+    stand_in(
+        "pyiqa.archs.arch_util",
+        dist_to_mos=lambda x: x,
+        load_pretrained_network=None,
+        get_url_from_name=None,
+    )
     return importlib.import_module("pyiqa.archs.musiq_arch").MUSIQ
 
 

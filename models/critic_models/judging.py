@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from critic_models.prompts.language import TextItem, judgement_of, read_texts, t
 from critic_models.prompts.principles import known_principles
 from critic_models.types import Clip, Fingerprint, Preference, Score
 from critic_models.video.sampling import Sampling
-from critic_models.vlm.criteria import Criterion
+from critic_models.vlm.criteria import Criterion, free_question
 from critic_models.vlm.model import CriticModel, load_model
 from critic_models.vlm.patches import PreparedClip, prepare_clip
 from critic_models.vlm.plug import ATTENTION
@@ -245,6 +245,52 @@ class Judge:
             for c in self.criteria(criteria)
         ]
         return self._item((a, b), branches), self._item((b, a), branches)
+
+    @property
+    def why_no_questions(self) -> str | None:
+        """Why this critic cannot be asked a caller's own questions, or None where it can."""
+        if not self._reads_texts:
+            return (
+                f"{self.name} was trained on its own questions and has never learned to answer "
+                "others"
+            )
+        if self._like is None:
+            return f"{self.name} answers no question with yes or no"
+        return None
+
+    def ask(self, clip: PreparedClip, questions: Mapping[str, str]) -> WorkItem:
+        """Build the item that asks a caller's own yes/no questions of one clip.
+
+        Args:
+            questions: by any key; yes speaks for the clip.
+
+        Raises:
+            UnknownName: this critic cannot be asked.
+            PromptError: a question is too long, or not text.
+        """
+        if self._like is None or self.why_no_questions is not None:
+            raise UnknownName(self.why_no_questions or "")
+        asked = [free_question(key, text, self._like) for key, text in questions.items()]
+        ids = self._answer_ids[self._like.name]
+        return self._item((clip,), [self._branch(c, c.question, c.answers, ids) for c in asked])
+
+    def replies(self, answers: Answers) -> dict[str, Score]:
+        """Read the answers to a caller's questions; `value` is P(yes), which nothing calibrates."""
+        return {
+            a.criterion: read_score(
+                a,
+                Criterion(a.criterion, "yes_no", "", "", a.words),
+                None,
+                self.spec.min_answer_mass,
+            )
+            for a in answers
+        }
+
+    @property
+    def _like(self) -> Criterion | None:
+        """A yes/no question of the critic's own, whose form a caller's questions take."""
+        own = self.spec.criteria.values()
+        return next((each for each in own if each.read_from == "yes_no"), None)
 
     @property
     def why_no_texts(self) -> str | None:

@@ -2,7 +2,8 @@
 
 What is exported here needs no weights and imports no torch. All dimensions, VBench's sixteen among
 them, are in `catalogue`; those that need networks are measured by `suite.network_runner`, those
-that need a detector by `detected.measure_detected`, and `totals` combines them.
+that need a detector by `detected.measure_detected`; `asked` reads those that ask a critic;
+`totals` combines VBench's.
 """
 
 from __future__ import annotations

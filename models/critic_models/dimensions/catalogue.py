@@ -13,6 +13,7 @@ from critic_models.dimensions.detected import DetectedDimension
 from critic_models.dimensions.dimension import Facts
 from critic_models.dimensions.dynamic_degree import DYNAMIC_DEGREE
 from critic_models.dimensions.human_action import HUMAN_ACTION
+from critic_models.dimensions.i2v_subject import I2V_SUBJECT
 from critic_models.dimensions.imaging_quality import IMAGING_QUALITY
 from critic_models.dimensions.measure import DIMENSIONS
 from critic_models.dimensions.motion_smoothness import MOTION_SMOOTHNESS
@@ -25,6 +26,7 @@ from critic_models.dimensions.object_dimensions import (
 from critic_models.dimensions.static_filter import STATIC_FILTER
 from critic_models.dimensions.subject_consistency import SUBJECT_CONSISTENCY
 from critic_models.dimensions.video_text import OVERALL_CONSISTENCY, TEMPORAL_STYLE
+from critic_models.dimensions.vlm_dimensions import ASKED_DIMENSIONS
 
 NETWORK_DIMENSIONS: Mapping[str, NetworkDimension] = MappingProxyType(
     {
@@ -35,6 +37,7 @@ NETWORK_DIMENSIONS: Mapping[str, NetworkDimension] = MappingProxyType(
             BACKGROUND_CONSISTENCY,
             DYNAMIC_DEGREE,
             HUMAN_ACTION,
+            I2V_SUBJECT,
             IMAGING_QUALITY,
             MOTION_SMOOTHNESS,
             OVERALL_CONSISTENCY,
@@ -53,9 +56,18 @@ DETECTED_DIMENSIONS: Mapping[str, DetectedDimension] = MappingProxyType(
 )
 
 CATALOGUE: Mapping[str, Facts] = MappingProxyType(
-    dict(sorted({**DIMENSIONS, **NETWORK_DIMENSIONS, **DETECTED_DIMENSIONS}.items()))
+    dict(
+        sorted(
+            {
+                **DIMENSIONS,
+                **NETWORK_DIMENSIONS,
+                **DETECTED_DIMENSIONS,
+                **ASKED_DIMENSIONS,
+            }.items()
+        )
+    )
 )
-"""By name: those of `DIMENSIONS`, those that need networks, those that need a detector."""
+"""By name: those of `DIMENSIONS`, those that need networks, a detector, or a critic to ask."""
 
 
 def users_of(weights: str) -> list[str]:

@@ -85,8 +85,8 @@ class Facts:
         scale: its part in VBench's totals; None where it has none.
         weights: names of the files that must be on disk; see `critic_models.dimensions.weights`.
         boolean: `raw` is 0 or 1; the reading has what was compared as `continuous`.
-        needs: what must be known of a clip besides its frames: `prompt`, or a key of VBench's
-            `auxiliary_info`; None where nothing is.
+        needs: what must be known of a clip besides its frames: `prompt`, `image`, or a key of
+            VBench's `auxiliary_info`; None where nothing is.
         differences: what `compat="vbench"` does otherwise; each names a defect of the reference.
         cost: what a clip costs, for people.
     """

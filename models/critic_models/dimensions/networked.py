@@ -33,14 +33,23 @@ class Ask:
         prompt: the text that the clip was made from.
         auxiliary: facts about the prompt under the names of VBench's `auxiliary_info`, such as
             `{"appearance_style": "watercolor painting"}`; `human_action` names the action.
+        image: the picture that the clip was made from, uint8 `[H, W, 3]` RGB.
     """
 
     prompt: str | None = None
     auxiliary: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    image: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def known(self, needed: str) -> Any | None:
-        """Return the prompt, or one of the auxiliary facts; None where it is not known."""
-        return self.prompt if needed == "prompt" else self.auxiliary.get(needed)
+        """Return the prompt, the image or one of the auxiliary facts; None if it is not known."""
+        if needed in ("prompt", "image"):
+            return getattr(self, needed)
+        return self.auxiliary.get(needed)
+
+    def lacks(self, needed: str) -> bool:
+        """Tell whether that is not known; an empty text tells nothing."""
+        known = self.known(needed)
+        return known is None or (not isinstance(known, np.ndarray) and not known)
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,8 @@ class Evidence:
 
     Attributes:
         features: float32 `[num_units, …]`, on the CPU, in the order of the units.
-        text: float32 `[D]`, what the network makes of the words; None where it reads none.
+        text: float32 `[D]`, what the network makes of the words, or of the picture that is read in
+            their place; None where it reads neither.
         facts: of the clip.
     """
 
@@ -91,8 +101,8 @@ class Reader:
         units: what it sees together, in order.
         prepare: one unit's frames, uint8 `[k, H, W, 3]` RGB, to the network's input.
         update: a batch of inputs, `[B, …]`, to features `[B, …]`.
-        words: the words that the network also reads; None where it reads none.
-        read_words: words to features `[D]`.
+        words: the words that the network also reads, or a picture; None where it reads neither.
+        read_words: those to features `[D]`.
         max_batch_values: numbers of one batch of inputs.
     """
 
@@ -100,8 +110,8 @@ class Reader:
     units: Callable[[ClipFacts], Sequence[Unit]]
     prepare: Callable[[np.ndarray], Tensor]
     update: Callable[[Any, Tensor], Tensor]
-    words: Callable[[ClipFacts], str] | None = None
-    read_words: Callable[[Any, str], Tensor] | None = None
+    words: Callable[[ClipFacts], Any] | None = None
+    read_words: Callable[[Any, Any], Tensor] | None = None
     max_batch_values: int = 16 * 3 * 224 * 224
 
 

@@ -174,6 +174,7 @@ OPENCV_FLOW_MAGNITUDE = Dimension(
         "The camera's motion counts. Per frame: of each pair, in shorter sides per frame."
     ),
     source="this project; flow: T. Kroeger et al., Dense Inverse Search, ECCV 2016, as in OpenCV",
+    cost="no network; OpenCV's flow between neighbours, at a reduced size",
     series=FlowSeries,
     compute=flow_magnitude,
 )
@@ -193,6 +194,7 @@ OPENCV_MOTION_SMOOTHNESS = Dimension(
         "pairs."
     ),
     source="this project; flow: T. Kroeger et al., Dense Inverse Search, ECCV 2016, as in OpenCV",
+    cost="no network; OpenCV's flow between neighbours, at a reduced size",
     series=FlowSeries,
     compute=motion_smoothness,
 )

@@ -18,6 +18,7 @@ from critic_models.dimensions.networked import (
     NetworkDimension,
     Reader,
 )
+from critic_models.dimensions.weights.store import WeightsMissing
 from critic_models.errors import CriticError
 from critic_models.types import Clip, DimensionScore
 
@@ -61,11 +62,18 @@ class NetworkRunner:
     _lacking: dict[str, str] = field(default_factory=dict, init=False)
 
     @torch.inference_mode()
-    def measure(self, clips: Sequence[tuple[Clip, Ask]]) -> list[dict[str, DimensionScore]]:
+    def measure(
+        self,
+        clips: Sequence[tuple[Clip, Ask]],
+        names: Sequence[str] | None = None,
+        go_on: Callable[[], None] = lambda: None,
+    ) -> list[dict[str, DimensionScore]]:
         """Measure clips together.
 
         Args:
             clips: each decoded with `AllFrames`, and what is known of it.
+            names: of the dimensions to measure, of those it has; all if None.
+            go_on: called before every forward; what it raises ends the measuring.
 
         Returns:
             For each clip a score for each dimension; `raw` is None with a `reason` where there is
@@ -74,7 +82,8 @@ class NetworkRunner:
         facts = [ClipFacts.of(clip, ask) for clip, ask in clips]
         scores: list[dict[str, DimensionScore]] = [{} for _ in clips]
         wanted: dict[Reader, dict[int, list[NetworkDimension]]] = {}
-        for dimension in self.dimensions:
+        chosen = [each for each in self.dimensions if names is None or each.name in names]
+        for dimension in chosen:
             for index, (clip, _) in enumerate(clips):
                 reason = self._obstacle(dimension, clip, facts[index])
                 if reason is not None:
@@ -85,14 +94,15 @@ class NetworkRunner:
                     readers = wanted.setdefault(dimension.reader, {})
                     readers.setdefault(index, []).append(dimension)
         for reader, by_clip in wanted.items():
-            read = self._read(reader, {index: (clips[index][0], facts[index]) for index in by_clip})
+            members = {index: (clips[index][0], facts[index]) for index in by_clip}
+            read = self._read(reader, members, go_on)
             for index, dimensions in by_clip.items():
                 for dimension in dimensions:
                     reading = dimension.compute(read[index], self.compat)
                     scores[index][dimension.name] = to_score(
                         dimension, reading, facts[index].num_frames
                     )
-        order = [dimension.name for dimension in self.dimensions]
+        order = [dimension.name for dimension in chosen]
         return [{name: each[name] for name in order} for each in scores]
 
     def _obstacle(self, dimension: NetworkDimension, clip: Clip, facts: ClipFacts) -> str | None:
@@ -110,7 +120,7 @@ class NetworkRunner:
                 f"Sides of at least {dimension.least_side} pixels are needed; the clip is "
                 f"{facts.width} x {facts.height}."
             )
-        if dimension.needs is not None and not facts.ask.known(dimension.needs):
+        if dimension.needs is not None and facts.ask.lacks(dimension.needs):
             return f"The clip's {dimension.needs} is needed and was not given."
         return self._lack(dimension.reader.network)
 
@@ -119,12 +129,18 @@ class NetworkRunner:
         if name not in self._networks and name not in self._lacking:
             try:
                 self._networks[name] = self.load(name)
+            except WeightsMissing as error:
+                # Looking again is cheap, and the file may come while the process lives.
+                return error.message
             except CriticError as error:
                 self._lacking[name] = error.message
         return self._lacking.get(name)
 
     def _read(
-        self, reader: Reader, clips: Mapping[int, tuple[Clip, ClipFacts]]
+        self,
+        reader: Reader,
+        clips: Mapping[int, tuple[Clip, ClipFacts]],
+        go_on: Callable[[], None],
     ) -> dict[int, Evidence]:
         """Gather the features of clips, units of one shape going through together."""
         network = self._networks[reader.network]
@@ -140,8 +156,10 @@ class NetworkRunner:
                 batch = waiting.setdefault(shape, [])
                 batch.append(piece)
                 if (len(batch) + 1) * shape.numel() > reader.max_batch_values:
+                    go_on()
                     self._flush(reader, network, waiting.pop(shape))
         for batch in waiting.values():
+            go_on()
             self._flush(reader, network, batch)
         return {
             index: Evidence(

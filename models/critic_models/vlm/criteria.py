@@ -83,6 +83,18 @@ def _judge_yes_no(name: str, question: str, aspect: str) -> Criterion:
     return Criterion(name, "yes_no", f"{question} {_SINGLE_WORD}", aspect, ("Yes", "No"))
 
 
+def free_question(name: str, question: str, like: Criterion) -> Criterion:
+    """Return a yes/no criterion that asks what a caller wants to know of a clip.
+
+    Args:
+        name: of the criterion.
+        question: where yes speaks for the clip.
+        like: a yes/no criterion of the critic, whose answers are used, and its instruction.
+    """
+    asked = f"{question} {_SINGLE_WORD}" if like.question.endswith(_SINGLE_WORD) else question
+    return Criterion(name, "yes_no", asked, question, like.answers)
+
+
 def _judge_graded(name: str, question: str, aspect: str) -> Criterion:
     answers = ("Bad", "Normal", "Good")
     return Criterion(name, "graded", f"{question} {_GRADE}", aspect, answers, default=True)

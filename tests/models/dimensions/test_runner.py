@@ -12,6 +12,7 @@ from critic_models.dimensions.dimension import Compat, Reading
 from critic_models.dimensions.measure import DIMENSIONS
 from critic_models.dimensions.networked import Ask, Evidence, NetworkDimension, Reader, every_frame
 from critic_models.dimensions.runner import NetworkRunner
+from critic_models.dimensions.vlm_dimensions import ASKED_DIMENSIONS
 from critic_models.dimensions.weights import WeightsMissing
 from critic_models.types import Clip
 from critic_models.video.frames import from_array
@@ -134,14 +135,20 @@ def test_a_sampled_clip_has_no_number() -> None:
 
 def test_every_dimension_of_vbench_has_its_facts() -> None:
     named = {n: f for n, f in CATALOGUE.items() if f.source.startswith("VBench")}
-    assert len(named) == 17
-    assert set(CATALOGUE) == {*DIMENSIONS, *NETWORK_DIMENSIONS, *DETECTED_DIMENSIONS}
+    assert len(named) == 18
+    assert set(CATALOGUE) == {
+        *DIMENSIONS,
+        *NETWORK_DIMENSIONS,
+        *DETECTED_DIMENSIONS,
+        *ASKED_DIMENSIONS,
+    }
     assert list(CATALOGUE) == sorted(CATALOGUE)
     for name, facts in named.items():
         assert facts.name == name
         assert facts.cost
         assert facts.range[0] < facts.range[1]
-        assert (facts.scale is None) is (name == "static_filter")
+        # The others have a part in VBench's own totals.
+        assert (facts.scale is None) is (name in ("i2v_subject", "static_filter"))
         assert facts.boolean == ("Continuous: " in facts.description)
         assert all("; corrected: " in each for each in facts.differences)
         assert facts.needs_weights == (name in NETWORK_DIMENSIONS)

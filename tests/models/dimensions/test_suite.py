@@ -36,7 +36,8 @@ def test_weights_that_are_there_give_the_golden_number(tmp_path: Path) -> None:
 
 
 def test_without_any_weights_every_dimension_names_its_file(tmp_path: Path) -> None:
-    ask = Ask("a person is marching", {"appearance_style": "Van Gogh style"})
+    picture = GOLDEN_CLIPS["two"].frames()[0]
+    ask = Ask("a person is marching", {"appearance_style": "Van Gogh style"}, picture)
     runner = network_runner(list(NETWORK_DIMENSIONS), WeightStore(tmp_path))
     (scores,) = runner.measure([(GOLDEN_CLIPS["odd"].clip(), ask)])
     assert list(scores) == list(NETWORK_DIMENSIONS)
@@ -48,3 +49,28 @@ def test_without_any_weights_every_dimension_names_its_file(tmp_path: Path) -> N
 def test_a_name_that_is_no_network_dimension_is_refused() -> None:
     with pytest.raises(UnknownName, match="'temporal_flickering'"):
         network_runner(["temporal_flickering"])
+
+
+def test_a_file_that_comes_later_is_found(tmp_path: Path) -> None:
+    store = WeightStore(tmp_path)
+    runner = network_runner(["dynamic_degree"], store)
+    clip = (GOLDEN_CLIPS["three"].clip(), Ask())
+    assert runner.measure([clip])[0]["dynamic_degree"].raw is None
+    raft = fill(Raft(), SMALL["raft_things"]["gain"])
+    torch.save(raft.state_dict(), store.path("raft_things"))
+    assert runner.measure([clip])[0]["dynamic_degree"].raw is not None
+
+
+def test_some_of_the_dimensions_are_measured_until_somebody_says_stop(tmp_path: Path) -> None:
+    store = WeightStore(tmp_path)
+    raft = fill(Raft(), SMALL["raft_things"]["gain"])
+    torch.save(raft.state_dict(), store.path("raft_things"))
+    runner = network_runner(["dynamic_degree", "static_filter"], store)
+    clip = (GOLDEN_CLIPS["two"].clip(), Ask())
+    assert list(runner.measure([clip], ["static_filter"])[0]) == ["static_filter"]
+
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        runner.measure([clip], go_on=stop)

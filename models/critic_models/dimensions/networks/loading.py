@@ -81,6 +81,10 @@ NETWORKS: Mapping[str, Build] = MappingProxyType(
 )
 
 
+NEEDS_OPEN_CLIP = frozenset({"clip_vit_b_32", "laion_aesthetic", "viclip_l_14"})
+"""Networks that need the package open_clip: CLIP itself, and whose words CLIP's tokenizer cuts."""
+
+
 def load_network(name: str, store: WeightStore, device: torch.device) -> Any:
     """Build a network, fill it and move it to a device.
 
