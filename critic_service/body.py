@@ -103,6 +103,18 @@ def parse_json(schema: type[WireT], text: bytes | str) -> WireT:
         raise _as_ours(error) from None
 
 
+def check(schema: type[WireT], given: Mapping[str, Any]) -> WireT:
+    """Check plain values against a schema.
+
+    Raises:
+        InvalidRequest: they are not what it asks for.
+    """
+    try:
+        return schema.model_validate(given)
+    except ValidationError as error:
+        raise _as_ours(error) from None
+
+
 class _Parser(MultiPartParser):
     # The sum of all bodies is bounded, so that parts may stay in memory; the limit of 0 means that
     # a spooled file never goes to the disk.
@@ -191,10 +203,7 @@ def _spell_out(
     for name in shorthand.lists:
         if name in texts:
             given[name] = [each.strip() for each in texts[name].split(",")]
-    try:
-        return schema.model_validate(shorthand.build(given))
-    except ValidationError as error:
-        raise _as_ours(error) from None
+    return check(schema, shorthand.build(given))
 
 
 def _part_of(upload: UploadFile) -> Part:

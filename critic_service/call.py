@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from critic_models.errors import CriticError
 from critic_models.types import DimensionScore, Preference, Score
@@ -14,7 +14,9 @@ from critic_models.types import DimensionScore, Preference, Score
 from critic_service.desk import Admission
 from critic_service.errors import as_critic_error
 from critic_service.intake import CallClips
-from critic_service.judge import Judge
+from critic_service.judge import Judge, PreparedClip
+from critic_service.measuring import Measuring, Told
+from critic_service.metric_rewards import Asked, MetricRewards
 from critic_service.packing import Priority
 from critic_service.schemas import ClipRef
 
@@ -65,10 +67,11 @@ class CallContext:
 
 @dataclass(frozen=True)
 class Scored:
-    """A clip's scores by criterion."""
+    """A clip's scores by criterion, and its dimensions where any were asked for."""
 
     clip_id: str
     scores: dict[str, Score]
+    dimensions: Mapping[str, DimensionScore] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,43 +91,82 @@ class Measured:
     dimensions: dict[str, DimensionScore]
 
 
-async def measure_all(
-    clips: CallClips[Measured], refs: Sequence[ClipRef], timings: Timings
-) -> list[Measured | CriticError]:
-    """Measure clips that are opened for measuring; equal clips once."""
-    await clips.identify(refs)
+@dataclass(frozen=True)
+class Seen:
+    """A clip that was measured while it was decoded; `prepared` for the critic if it is asked."""
 
-    async def measured(ref: ClipRef) -> Measured:
-        with clips.use(ref) as wanted:
-            return await timings.decoded(wanted)
-
-    return await settle(map(measured, refs))
+    clip_id: str
+    prepared: PreparedClip | None = None
 
 
 @dataclass(frozen=True)
-class JudgingCall:
-    """Everything that the items of one judging call share."""
+class Working:
+    """What the items of one call share on their way."""
 
-    judge: Judge
-    criteria: Sequence[str]
     clips: CallClips[Any]
     room: Admission[Any, Any]
     timings: Timings
 
-    async def score_all(
-        self, asks: Sequence[tuple[ClipRef, str | None]]
-    ) -> list[Scored | CriticError]:
-        """Score clips with their prompts; equal clips with equal prompts once.
+    async def each(
+        self,
+        work: Callable[[ClipRef, Told], Awaitable[T]],
+        asks: Sequence[tuple[ClipRef, Told]],
+    ) -> list[T | CriticError]:
+        """Do the same with each clip; equal clips of which the same is told once.
 
         Returns:
-            For each ask its scores, or why there are none.
+            For each ask what came of it, or why nothing did.
         """
         identities = await self.clips.identify([ref for ref, _ in asks])
-        keys = [(same, prompt) for same, (_, prompt) in zip(identities, asks, strict=True)]
+        keys = [(same, told) for same, (_, told) in zip(identities, asks, strict=True)]
         distinct = dict(zip(keys, asks, strict=True))
-        outcomes = await settle(self._score(ref, prompt) for ref, prompt in distinct.values())
+        outcomes = await settle(work(ref, told) for ref, told in distinct.values())
         by_key = dict(zip(distinct, outcomes, strict=True))
         return [by_key[key] for key in keys]
+
+    async def answers(self, item: Any) -> Any:
+        """Hand an item in and wait for its answers."""
+        reply = await self.room.submit(item)
+        self.timings.queue_s = max(self.timings.queue_s, reply.waited_s)
+        self.timings.engine_s = max(self.timings.engine_s, reply.ran_s)
+        return reply.result
+
+
+@dataclass(frozen=True)
+class MeasuringCall(Working):
+    """A call that measures: its clips are opened to become `Seen`."""
+
+    measuring: Measuring
+
+    async def measure_all(
+        self, asks: Sequence[tuple[ClipRef, Told]]
+    ) -> list[Measured | CriticError]:
+        """Measure clips of which something may be known."""
+        return await self.each(self._measure, asks)
+
+    async def _measure(self, ref: ClipRef, told: Told) -> Measured:
+        with self.clips.use(ref) as wanted:
+            seen = await self.timings.decoded(wanted)
+            by_networks, by_questions = await together(
+                self.measuring.by_networks(self.clips.reader(ref), told, fail=True),
+                self.measuring.by_questions(seen.prepared, told, self.answers),
+            )
+        dimensions = self.measuring.all_of(seen.clip_id, by_networks, by_questions)
+        return Measured(seen.clip_id, dimensions)
+
+
+@dataclass(frozen=True)
+class JudgingCall(Working):
+    """A call that judges: its clips are opened to become the critic's."""
+
+    judge: Judge
+    asked: Asked
+    metrics: MetricRewards
+    measuring: Measuring | None = None
+
+    async def score_all(self, asks: Sequence[tuple[ClipRef, Told]]) -> list[Scored | CriticError]:
+        """Score clips with their prompts, and measure them."""
+        return await self.each(self._score, asks)
 
     async def compare_all(
         self, asks: Sequence[tuple[ClipRef, ClipRef, str | None]]
@@ -137,7 +179,8 @@ class JudgingCall:
         self, asks: Sequence[tuple[ClipRef, ClipRef, str | None]]
     ) -> list[Compared | CriticError]:
         """Compare pairs by the scores of their clips, each clip being scored once."""
-        scored = await self.score_all([(ref, prompt) for a, b, prompt in asks for ref in (a, b)])
+        both = [(ref, Told(prompt)) for a, b, prompt in asks for ref in (a, b)]
+        scored = await self.score_all(both)
         outcomes: list[Compared | CriticError] = []
         for a, b in zip(scored[::2], scored[1::2], strict=True):
             if isinstance(a, CriticError):
@@ -149,35 +192,55 @@ class JudgingCall:
                 outcomes.append(Compared(a.clip_id, b.clip_id, preferences))
         return outcomes
 
-    async def _score(self, ref: ClipRef, prompt: str | None) -> Scored:
+    async def _score(self, ref: ClipRef, told: Told) -> Scored:
         with self.clips.use(ref) as wanted:
             clip = await self.timings.decoded(wanted)
-            item = await asyncio.to_thread(self.judge.pointwise, clip, prompt, self.criteria)
-            answers = await self._answers(item)
-            return Scored(clip.clip_id, self.judge.scores(answers))
+            if self.measuring is None:
+                return Scored(clip.clip_id, await self._judge(ref, clip, told.prompt))
+            scores, by_networks, by_questions = await together(
+                self._judge(ref, clip, told.prompt),
+                self.measuring.by_networks(self.clips.reader(ref), told),
+                self.measuring.by_questions(clip, told, self.answers),
+            )
+        dimensions = self.measuring.all_of(clip.clip_id, by_networks, by_questions)
+        return Scored(clip.clip_id, scores, dimensions)
+
+    async def _judge(
+        self, ref: ClipRef, clip: PreparedClip, prompt: str | None
+    ) -> dict[str, Score]:
+        """Return what the critic and the metrics say; neither is asked for nothing."""
+        by_critic, by_metrics = await together(
+            self._by_critic(clip, prompt), self._by_metrics(ref, prompt)
+        )
+        return {**by_critic, **by_metrics}
+
+    async def _by_critic(self, clip: PreparedClip, prompt: str | None) -> dict[str, Score]:
+        if not self.asked.criteria:
+            return {}
+        item = await asyncio.to_thread(self.judge.pointwise, clip, prompt, self.asked.criteria)
+        return self.judge.scores(await self.answers(item))
+
+    async def _by_metrics(self, ref: ClipRef, prompt: str | None) -> dict[str, Score]:
+        if not self.asked.metrics:
+            return {}
+        return await self.metrics.scores(self.clips.reader(ref), self.asked.metrics, prompt)
 
     async def _compare(self, ref_a: ClipRef, ref_b: ClipRef, prompt: str | None) -> Compared:
         with self.clips.use(ref_a) as wanted_a, self.clips.use(ref_b) as wanted_b:
             a, b = await together(self.timings.decoded(wanted_a), self.timings.decoded(wanted_b))
-            items = await asyncio.to_thread(self.judge.pairwise, a, b, prompt, self.criteria)
+            items = await asyncio.to_thread(self.judge.pairwise, a, b, prompt, self.asked.criteria)
             # Both orders are handed in at the same time, so that they can share a batch.
-            a_first, b_first = await together(*map(self._answers, items))
+            a_first, b_first = await together(*map(self.answers, items))
             return Compared(a.clip_id, b.clip_id, self.judge.preferences(a_first, b_first))
 
-    async def _answers(self, item: Any) -> Any:
-        reply = await self.room.submit(item)
-        self.timings.queue_s = max(self.timings.queue_s, reply.waited_s)
-        self.timings.engine_s = max(self.timings.engine_s, reply.ran_s)
-        return reply.result
 
-
-async def together(*works: Awaitable[T]) -> list[T]:
+async def together(*works: Awaitable[Any]) -> list[Any]:
     """Do all works at the same time to their ends; raise the first one's error, if any."""
     results = await asyncio.gather(*works, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return cast("list[T]", results)
+    return results
 
 
 async def settle(works: Iterable[Awaitable[T]]) -> list[T | CriticError]:

@@ -45,7 +45,8 @@ def _compare(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dimensions(given: dict[str, Any]) -> dict[str, Any]:
-    return {"clips": [{"part": "clip"}], **given}
+    item = {"clip": {"part": "clip"}, "prompt": given.pop("prompt", None)}
+    return {"items": [item], **given}
 
 
 CALLS = (
@@ -78,7 +79,7 @@ CALLS = (
         request=schemas.DimensionsRequest,
         response=schemas.DimensionsResponse,
         work=CriticCore.dimensions,
-        shorthand=Shorthand(("clip",), (), ("dimensions",), _dimensions),
+        shorthand=Shorthand(("clip",), ("prompt",), ("dimensions",), _dimensions),
     ),
     Call(
         name="prompts/score",

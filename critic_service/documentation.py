@@ -13,6 +13,7 @@ from critic_service import schemas
 from critic_service.body import JSON, MULTIPART, REQUEST_PART, Shorthand
 from critic_service.calls import CALLS, Call
 from critic_service.intake import FRAMES_MEDIA_TYPE
+from critic_service.jobs.schemas import JobSpec
 
 _REF = "#/components/schemas/{model}"
 _CLIP = {"type": "string", "format": "binary", "description": "encoded video, or raw frames"}
@@ -32,8 +33,8 @@ _DESCRIPTION = f"""\
 Every call takes JSON, with clips as base64, or a form with one part `{REQUEST_PART}` (the same \
 JSON) and one part with a file name for each clip. A part of type `{FRAMES_MEDIA_TYPE}` holds raw \
 frames, any other one encoded video. Send `X-Request-Id` to name a call, `X-Request-Deadline-Ms` \
-to bound it, and `X-Request-Priority: batch` to let others go first. If at least one item of a \
-call was judged, the others have `null` and a `reason`.\
+to bound it, `X-Request-Priority: batch` to let others go first, and `Idempotency-Key` to send it \
+again safely. If at least one item of a call was judged, the others have `null` and a `reason`.\
 """
 
 
@@ -42,7 +43,7 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes
     )
-    wanted = [(call.request, "validation") for call in CALLS]
+    wanted = [(model, "validation") for model in (JobSpec, *(call.request for call in CALLS))]
     _, definitions = models_json_schema(wanted, ref_template=_REF)  # type: ignore[arg-type]
     document["components"]["schemas"].update(definitions["$defs"])
     document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -67,6 +68,11 @@ def request_body(call: Call) -> dict[str, Any]:
     return {"required": True, "content": {JSON: {"schema": schema}, MULTIPART: {"schema": form}}}
 
 
+def clip_body() -> dict[str, Any]:
+    """Describe the body of a clip that is sent ahead."""
+    return {"required": True, "content": {"application/octet-stream": {"schema": _CLIP}}}
+
+
 def error_responses() -> dict[int | str, dict[str, Any]]:
     """Describe the answers of a call that was not done."""
     return {
@@ -84,6 +90,9 @@ def index_page() -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>critic-service</title>'
         f"<h1>critic-service</h1><p>{escape(_DESCRIPTION)}</p><ul>{rows}"
+        "<li><code>PUT /v1/clips</code> Keep a clip, to name it later by its content</li>"
+        "<li><code>POST /v1/jobs</code> Have many items judged in the background</li>"
+        '<li><a href="ui">GET /ui</a> a page to try it with</li>'
         '<li><a href="v1/info">GET /v1/info</a> critics, criteria, limits, fingerprint</li>'
         '<li><a href="openapi.json">GET /openapi.json</a> every schema</li>'
         '<li><a href="metrics">GET /metrics</a> for Prometheus</li>'

@@ -9,10 +9,15 @@ CriticError                     the base in `critic_models.errors`
     ├── BodyTooLarge            413
     ├── UnsupportedMediaType    415
     ├── InvalidRequest          422: well-formed, but not what the schema asks for
+    ├── IdempotencyConflict     422: an Idempotency-Key that was used for something else
+    ├── ClipUnknown             422: a clip is named that was not sent ahead, or not kept so long
     ├── Unavailable             again later may help; has `retry_after_s`
     │   ├── Overloaded          429
     │   ├── NotReady            503
     │   └── Draining            503
+    ├── DecodeCrashed           422: the decoder of this clip died; it would again
+    ├── DecodeKilled            503: the decoder of this clip was ended from outside
+    ├── DecodeTimeout           504: the decoder of this clip hung and was ended
     ├── ClientGone              499: nobody is left to read the answer
     ├── DeadlineExceeded        504
     └── Internal                500: a fault of this service; the caller learns nothing more
@@ -76,6 +81,18 @@ class InvalidRequest(ServiceError):
     code = "invalid_request"
 
 
+class IdempotencyConflict(ServiceError):
+    """An Idempotency-Key was used before, for another request."""
+
+    code = "idempotency_conflict"
+
+
+class ClipUnknown(ServiceError):
+    """A clip is named by its id, and is not kept here; sent again it can be judged."""
+
+    code = "clip_unknown"
+
+
 class Unavailable(ServiceError):
     """The service cannot take the call now.
 
@@ -107,6 +124,26 @@ class Draining(Unavailable):
     """The process is about to stop and takes no new work."""
 
     code = "draining"
+
+
+class DecodeCrashed(ServiceError):
+    """A clip made its decoder crash, or go beyond its memory; the same clip would do it again."""
+
+    code = "decode_crashed"
+
+
+class DecodeKilled(ServiceError):
+    """The process that decoded a clip was ended by something else than the clip."""
+
+    code = "decode_killed"
+    retryable = True
+
+
+class DecodeTimeout(ServiceError):
+    """A clip's decoder hung and was ended; on a machine that is less busy it may be in time."""
+
+    code = "decode_timeout"
+    retryable = True
 
 
 class ClientGone(ServiceError):
@@ -156,10 +193,15 @@ STATUS: dict[type[critic.CriticError], int] = {
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
     InvalidRequest: 422,
+    IdempotencyConflict: 422,
+    ClipUnknown: 422,
     Unavailable: 503,
     Overloaded: 429,
     NotReady: 503,
     Draining: 503,
+    DecodeCrashed: 422,
+    DecodeKilled: 503,
+    DecodeTimeout: 504,
     ClientGone: 499,
     DeadlineExceeded: 504,
     Internal: 500,

@@ -7,10 +7,8 @@ everything behind it fails. Labels of metrics come from a fixed list of calls.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import re
-import uuid
 from dataclasses import dataclass
 
 from critic_models.errors import CriticError
@@ -19,14 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from critic_service.door import Door
 from critic_service.errors import (
-    BodyTooLarge,
     Internal,
     MalformedRequest,
-    Overloaded,
-    Unauthenticated,
     UnsupportedMediaType,
 )
+from critic_service.headers import request_id_of
+from critic_service.keys import CALLER
 from critic_service.logs import REQUEST_ID
+from critic_service.page import PAGE, PATHS
 from critic_service.responses import failure
 
 access = logging.getLogger("critic_service.access")
@@ -38,6 +36,8 @@ CALLS = {
     "/v1/rank": "rank",
     "/v1/dimensions": "dimensions",
     "/v1/prompts/score": "prompts_score",
+    "/v1/clips": "clips",
+    "/v1/jobs": "jobs",
     "/v1/info": "info",
     "/score": "compat_score",
     "/get_reward": "compat_get_reward",
@@ -48,15 +48,24 @@ CALLS = {
     "/metrics": "metrics",
     "/openapi.json": "openapi",
     "/": "index",
+    **dict.fromkeys((*PATHS, f"{PAGE}/"), "ui"),
 }
+JOB_CALLS = (
+    (re.compile(r"/v1/jobs/[^/]+"), "job"),
+    (re.compile(r"/v1/jobs/[^/]+/results"), "job_results"),
+    (re.compile(r"/v1/jobs/[^/]+/retry"), "job_retry"),
+)
 OTHER = "other"
 PROBES = frozenset({"livez", "readyz"})
+WITHOUT_KEY = PROBES | {"ui"}
 WORK = frozenset(
-    {"score", "compare", "rank", "dimensions", "prompts_score", "compat_score", "compat_get_reward"}
+    {
+        *("score", "compare", "rank", "dimensions", "prompts_score", "clips", "jobs"),
+        *("compat_score", "compat_get_reward"),
+    }
 )
 
 CLIENT_CLOSED = 499
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 @dataclass
@@ -65,11 +74,12 @@ class Arrival:
 
     Attributes:
         request_id: the caller's, where it is a plain one, else a new one.
-        call: one of `CALLS`, or `other`.
+        call: one of `CALLS` or `JOB_CALLS`, or `other`.
         at_s: in the event loop's time.
         held_bytes: of the body so far.
         is_read: whether the body was read to its end.
         status: of the answer, once it has begun.
+        caller: the name of the key that it came with.
     """
 
     request_id: str
@@ -78,6 +88,7 @@ class Arrival:
     held_bytes: int = 0
     is_read: bool = False
     status: int | None = None
+    caller: str = ""
 
 
 class Guard:
@@ -93,10 +104,7 @@ class Guard:
         self._app = app
         self._lifespan = lifespan
         self._door = door
-        self._held_bytes = 0
-        key = door.settings.api_key
-        self._key = None if key is None else key.encode()
-        door.metrics.watch("held_body_bytes", "Bodies in progress", lambda: self._held_bytes)
+        self._held = door.held_bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -110,8 +118,8 @@ class Guard:
         loop = asyncio.get_running_loop()
         headers = Headers(scope=scope)
         arrival = Arrival(
-            request_id=_request_id(headers),
-            call=CALLS.get(scope["path"], OTHER),
+            request_id=request_id_of(headers),
+            call=_call_of(scope["path"]),
             at_s=loop.time(),
             is_read=not _has_body(headers),
         )
@@ -144,52 +152,28 @@ class Guard:
             logger.exception("%s failed in an unexpected way", arrival.call)
             await self._refuse(Internal(), arrival, scope, receive, send_with_id)
         finally:
-            self._held_bytes -= arrival.held_bytes
+            self._held.give_back(arrival.held_bytes)
             self._count(arrival, loop.time() - arrival.at_s)
 
     def _admit(self, arrival: Arrival, headers: Headers) -> None:
         """Refuse what can be refused before a byte of the body is read."""
-        if arrival.call in PROBES:
+        if arrival.call in WITHOUT_KEY:
             return
-        self._check_key(headers)
+        caller = self._door.keys.admit(headers)
+        arrival.caller = caller.name
+        CALLER.set(caller)
         if "pickle" in headers.get("content-type", "").lower():
             raise UnsupportedMediaType("pickle is never read")
         length = headers.get("content-length")
         if length is not None:
             if not re.fullmatch(r"[0-9]{1,18}", length):
                 raise MalformedRequest("the Content-Length is not a number of bytes")
-            self._check_length(int(length))
-
-    def _check_key(self, headers: Headers) -> None:
-        if self._key is None:
-            return
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        if not hmac.compare_digest(given.encode("utf-8", "replace"), self._key):
-            raise Unauthenticated(
-                "the API key is missing or wrong; send `Authorization: Bearer <key>` or `X-API-Key`"
-            )
-
-    def _check_length(self, num_bytes: int) -> None:
-        allowed = self._door.settings.max_body_bytes
-        if num_bytes > allowed:
-            raise BodyTooLarge(
-                f"the body has {num_bytes} bytes or more; at most {allowed} are allowed",
-                limit="max_body_bytes",
-                allowed=allowed,
-            )
+            self._held.check_one(int(length))
 
     def _hold(self, arrival: Arrival, num_bytes: int) -> None:
-        """Count bytes that have come in, not those announced: to announce costs nothing."""
-        self._check_length(arrival.held_bytes + num_bytes)
-        allowed = self._door.settings.max_held_body_bytes
-        if self._held_bytes + num_bytes > allowed:
-            raise Overloaded(
-                f"the bodies of all calls hold {self._held_bytes} bytes; the limit is {allowed}",
-                resource="body_bytes",
-            )
+        self._held.check_one(arrival.held_bytes + num_bytes)
+        self._held.take(num_bytes)
         arrival.held_bytes += num_bytes
-        self._held_bytes += num_bytes
 
     async def _refuse(
         self, error: CriticError, arrival: Arrival, scope: Scope, receive: Receive, send: Send
@@ -209,14 +193,15 @@ class Guard:
                 extra={
                     "seconds": round(seconds, 4),
                     "body_bytes": arrival.held_bytes,
+                    "caller": arrival.caller,
                 },
             )
 
 
+def _call_of(path: str) -> str:
+    named = (call for pattern, call in JOB_CALLS if pattern.fullmatch(path))
+    return CALLS.get(path) or next(named, OTHER)
+
+
 def _has_body(headers: Headers) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-
-
-def _request_id(headers: Headers) -> str:
-    given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -19,26 +19,32 @@ from critic_service.call import CallContext
 from critic_service.calls import CALLS, Call
 from critic_service.compat import doors, unirl
 from critic_service.deadline import within
-from critic_service.documentation import error_responses, index_page, openapi_of, request_body
+from critic_service.documentation import (
+    clip_body,
+    error_responses,
+    index_page,
+    openapi_of,
+    request_body,
+)
 from critic_service.door import Door
 from critic_service.errors import (
     ClientGone,
     Internal,
-    MalformedRequest,
     MethodNotAllowed,
     NotFound,
 )
 from critic_service.guard import Arrival
+from critic_service.headers import priority_of, timeout_of
+from critic_service.idempotency import REPLAYED, Answers, Name, digest_of, key_of
+from critic_service.jobs.routes import add_jobs
 from critic_service.metrics import CONTENT_TYPE
-from critic_service.packing import Priority
-from critic_service.responses import answer, failure
+from critic_service.page import add_page
+from critic_service.responses import JSON, answer, failure
 from critic_service.version import VERSION
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-MAX_DEADLINE_DIGITS = 9
 
 
 def create_app(door: Door) -> FastAPI:
@@ -54,10 +60,11 @@ def create_app(door: Door) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    answers = Answers()
     for call in CALLS:
         app.add_api_route(
             f"/v1/{call.name}",
-            _endpoint(door, call),
+            _endpoint(door, call, answers),
             methods=["POST"],
             name=call.name,
             summary=call.summary,
@@ -66,6 +73,18 @@ def create_app(door: Door) -> FastAPI:
             openapi_extra={"requestBody": request_body(call)},
         )
 
+    app.add_api_route(
+        "/v1/clips",
+        _keep_clip(door),
+        methods=["PUT"],
+        name="clips",
+        summary="Keep a clip for a while, so that later requests can name it by its content",
+        response_model=schemas.ClipResponse,
+        responses=error_responses(),
+        openapi_extra={"requestBody": clip_body()},
+    )
+    add_jobs(app, door)
+    add_page(app)
     if door.settings.compat:
         _add_compat(app, door)
 
@@ -125,7 +144,9 @@ def _add_compat(app: FastAPI, door: Door) -> None:
         return answer(unirl.health(door.core))
 
 
-def _endpoint(door: Door, call: Call) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    door: Door, call: Call, answers: Answers | None = None
+) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         core = door.core
         context = _context(request, door.settings.request_timeout_s)
@@ -134,13 +155,44 @@ def _endpoint(door: Door, call: Call) -> Callable[[Request], Awaitable[Response]
                 within(context.deadline_s),
                 read_body(request, call.request, call.shorthand) as body,
             ):
-                work = call.work(core, body.request, body.parts, context)
-                response = await _unless_gone(request, work)
+
+                async def work() -> bytes:
+                    response = await call.work(core, body.request, body.parts, context)
+                    return response.model_dump_json().encode()
+
+                key = None if answers is None else key_of(request.headers)
+                if answers is None or key is None:
+                    content, is_replayed = await _unless_gone(request, work()), False
+                else:
+                    digest = await asyncio.to_thread(digest_of, body.request, body.parts)
+                    name = Name(_arrival(request).caller, call.name, key)
+                    once = answers.once(name, digest, work)
+                    content, is_replayed = await _unless_gone(request, once)
         except ClientDisconnect:
             raise ClientGone("the client closed its connection") from None
-        return answer(response, {"Server-Timing": context.timings.header()})
+        headers = {"Server-Timing": context.timings.header()}
+        if is_replayed:
+            headers[REPLAYED] = "true"
+        return Response(content, headers=headers, media_type=JSON)
 
     return endpoint
+
+
+def _keep_clip(door: Door) -> Callable[[Request], Awaitable[Response]]:
+    async def keep_clip(request: Request) -> Response:
+        core = door.core
+        context = _context(request, door.settings.request_timeout_s)
+        clip = bytearray()
+        try:
+            async with within(context.deadline_s):
+                async for chunk in request.stream():
+                    core.clips.check(len(clip) + len(chunk))
+                    clip += chunk
+                return answer(await core.clips.keep(bytes(clip), context))
+        except ClientDisconnect:
+            raise ClientGone("the client closed its connection") from None
+
+    return keep_clip
 
 
 async def _unless_gone(request: Request, work: Awaitable[T]) -> T:
@@ -166,25 +218,8 @@ async def _disconnected(request: Request) -> None:
 
 def _context(request: Request, request_timeout_s: float) -> CallContext:
     arrival = _arrival(request)
-    timeout_s = request_timeout_s
-    asked = request.headers.get("x-request-deadline-ms")
-    if asked is not None:
-        if not (asked.isascii() and asked.isdigit() and len(asked) <= MAX_DEADLINE_DIGITS):
-            raise MalformedRequest("X-Request-Deadline-Ms must be a whole number of milliseconds")
-        timeout_s = min(timeout_s, int(asked) / 1000)
-    return CallContext(arrival.request_id, arrival.at_s + timeout_s, _priority(request))
-
-
-def _priority(request: Request) -> Priority:
-    match request.headers.get("x-request-priority", "online"):
-        case "online":
-            return "online"
-        case "batch":
-            return "batch"
-        case other:
-            raise MalformedRequest(
-                f"X-Request-Priority must be online or batch, not {other[:40]!r}"
-            )
+    timeout_s = timeout_of(request.headers, request_timeout_s)
+    return CallContext(arrival.request_id, arrival.at_s + timeout_s, priority_of(request.headers))
 
 
 def _arrival(request: Request) -> Arrival:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict
 
-from critic_models.dimensions import DIMENSIONS
-
 from critic_service import schemas
+from critic_service.gauges import Gauges
 from critic_service.judge import Judge
+from critic_service.metric_rewards import MetricRewards
 from critic_service.replies import wire_fingerprint
 from critic_service.settings import Settings
 from critic_service.version import VERSION, version_of
@@ -17,22 +17,17 @@ _NAMED_LIMITS = ("max_body_bytes", "max_clips_in_progress", "request_timeout_s")
 _NAMED_PACKAGES = ("torch", "transformers", "av", "numpy", "bentoml")
 
 
-def service_info(judge: Judge, settings: Settings) -> schemas.InfoResponse:
+def service_info(
+    judge: Judge, settings: Settings, gauges: Gauges, metric_rewards: MetricRewards
+) -> schemas.InfoResponse:
     """Describe the service and all that it can do."""
     return schemas.InfoResponse(
         service="critic-service",
         version=VERSION,
         default_critic=judge.name,
         critics=[_critic(judge)],
-        dimensions=[
-            schemas.DimensionInfo(
-                name=each.name,
-                description=each.description,
-                higher_is_better=each.higher_is_better,
-                available=True,
-            )
-            for each in DIMENSIONS.values()
-        ],
+        dimensions=_dimensions(gauges),
+        metrics=metric_rewards.info(),
         limits={
             "max_items_per_request": schemas.MAX_ITEMS_PER_REQUEST,
             "max_prompt_characters": schemas.MAX_PROMPT_CHARACTERS,
@@ -41,6 +36,23 @@ def service_info(judge: Judge, settings: Settings) -> schemas.InfoResponse:
         },
         versions=versions(),
     )
+
+
+def _dimensions(gauges: Gauges) -> list[schemas.DimensionInfo]:
+    from critic_models.dimensions.catalogue import CATALOGUE
+
+    reasons = {name: gauges.why_not(facts) for name, facts in CATALOGUE.items()}
+    return [
+        schemas.DimensionInfo(
+            name=name,
+            description=facts.description,
+            higher_is_better=facts.higher_is_better,
+            available=reasons[name] is None,
+            reason=reasons[name],
+            needs=facts.needs,
+        )
+        for name, facts in CATALOGUE.items()
+    ]
 
 
 def versions() -> dict[str, str]:

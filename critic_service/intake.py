@@ -24,7 +24,9 @@ from critic_models.video.frames import looks_like_safetensors
 from critic_models.video.limits import ClipLimits
 from critic_models.video.load import read_file
 
+from critic_service.clip_store import ClipStore
 from critic_service.errors import Draining, InvalidRequest, Overloaded
+from critic_service.keys import CALLER
 from critic_service.metrics import Metrics
 from critic_service.schemas import ClipRef
 
@@ -80,6 +82,7 @@ class Intake:
         max_clips: clips of all calls in progress together; one call alone may exceed it.
         wait_for_room: returns when more work may be prepared.
         metrics: told of every decoded clip.
+        store: clips that were sent ahead.
     """
 
     def __init__(
@@ -90,9 +93,11 @@ class Intake:
         max_clips: int,
         wait_for_room: Callable[[], Awaitable[None]],
         metrics: Metrics,
+        store: ClipStore,
     ) -> None:
         self.limits = limits
         self.num_threads = num_threads
+        self.store = store
         self._max_clips = max_clips
         self._wait_for_room = wait_for_room
         self._metrics = metrics
@@ -118,7 +123,7 @@ class Intake:
 
         Raises:
             InvalidRequest: a part is named but missing, or there but not named.
-            Overloaded: too many clips are in progress.
+            Overloaded: too many clips are in progress, or too many of this caller's.
         """
         _check_names(refs, parts)
         num_clips = len(refs)
@@ -132,7 +137,8 @@ class Intake:
             )
         self._clips_in_progress += num_clips
         try:
-            yield CallClips(self, parts, make)
+            with CALLER.get().clips(num_clips):
+                yield CallClips(self, parts, make)
         finally:
             self._clips_in_progress -= num_clips
 
@@ -207,6 +213,10 @@ class CallClips(Generic[MadeT]):
                 shared.task.cancel()
                 del self._shared[identity]
 
+    def reader(self, ref: ClipRef) -> Callable[[], bytes]:
+        """Return what reads the bytes of a clip, for another thread than those of the intake."""
+        return lambda: self._read(ref)
+
     async def _made(self, ref: ClipRef) -> MadeT:
         async with self._turns:
             return await self._intake.make(lambda: self._make(self._read(ref)))
@@ -224,6 +234,8 @@ class CallClips(Generic[MadeT]):
             part = self._parts[ref.part]
             self._intake.limits.check("max_bytes", part.num_bytes)
             data, is_frames = part.read(), part.is_frames
+        elif ref.clip_id is not None:
+            data, is_frames = self._intake.store.get(ref.clip_id), False
         else:
             text = ref.video_base64 if ref.video_base64 is not None else ref.frames_base64
             data, is_frames = self._decode_base64(text or ""), ref.frames_base64 is not None

@@ -104,6 +104,18 @@ class TextJudge(Protocol):
     def judgements(self, answers: Answers) -> dict[str, Judgement]: ...
 
 
+@runtime_checkable
+class AskingJudge(Protocol):
+    """A critic that may be asked a caller's own yes/no questions about a clip."""
+
+    @property
+    def why_no_questions(self) -> str | None: ...
+
+    def ask(self, clip: Any, questions: Mapping[str, str]) -> Any: ...
+
+    def replies(self, answers: Answers) -> dict[str, Score]: ...
+
+
 class Judge(Protocol):
     """A critic, ready to judge. `run` is for one thread at a time, the rest for any thread."""
 

@@ -15,8 +15,9 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from critic_service.drift import Drift
 from critic_service.judge import EngineStats
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -42,6 +43,23 @@ class _Counted:
         family = CounterMetricFamily(self.name, self.description, labels=[self.label])
         for value, count in self.counts().items():
             family.add_metric([value], count)
+        yield family
+
+
+@dataclass(frozen=True)
+class _Drifts:
+    """The drift of scores, read when it is asked for."""
+
+    readings: Callable[[], Iterator[Drift]]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "critic_score_drift_psi",
+            "Population stability index of the latest scores against their reference",
+            labels=["critic", "criterion", "client"],
+        )
+        for each in self.readings():
+            family.add_metric([each.critic, each.criterion, each.client], each.psi)
         yield family
 
 
@@ -104,6 +122,10 @@ class Metrics:
     ) -> None:
         """Add a counter `critic_<name>` that somebody else counts, by a label of a known set."""
         self._registry.register(_Counted(f"critic_{name}", description, label, counts))
+
+    def watch_drift(self, readings: Callable[[], Iterator[Drift]]) -> None:
+        """Add the drift of scores by critic, criterion and client."""
+        self._registry.register(_Drifts(readings))
 
     def watch_engine(self, stats: Callable[[], EngineStats]) -> None:
         """Add what an engine counts: its forwards, its budget, its cache of encoded clips."""

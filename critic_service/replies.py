@@ -8,14 +8,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from critic_models import types
 from critic_models.errors import CriticError
 from critic_models.rewards import Ranking, combine, overall_preference
 
 from critic_service import schemas
-from critic_service.call import Compared, Measured, Scored
 from critic_service.errors import reason_of
+
+if TYPE_CHECKING:
+    from critic_service.call import Compared, Measured, Scored
 
 FINGERPRINT_ID_CHARACTERS = 16
 ACCEPTED_ABOVE = 0.5
@@ -24,7 +27,8 @@ ACCEPTED_ABOVE = 0.5
 def wire_score(score: types.Score) -> schemas.Score:
     """Translate one criterion's score."""
     raw, value = finite(score.raw), finite(score.value)
-    reason = _reason("not_answered", score.reason, raw, value)
+    code = "not_measured" if score.read_from == "frames" else "not_answered"
+    reason = _reason(code, score.reason, raw, value)
     p_yes = probability_of_yes(score) if reason is None else None
     return schemas.Score(
         raw=raw if reason is None else None,
@@ -85,6 +89,7 @@ def wire_dimension(score: types.DimensionScore) -> schemas.Dimension:
         per_frame=list(series) if series is not None and all(map(math.isfinite, series)) else None,
         num_frames=score.num_frames,
         reason=_reason("not_measured", score.reason, raw),
+        continuous=finite(score.continuous),
     )
 
 
@@ -92,13 +97,8 @@ def score_result(
     index: int,
     outcome: Scored | CriticError,
     weights: Mapping[str, float],
-    measured: Mapping[str, Mapping[str, types.DimensionScore]] | None = None,
 ) -> schemas.ScoreResult:
-    """Translate what came of one clip, with its reward.
-
-    Args:
-        measured: dimensions of each clip, by its id, where any were asked for.
-    """
+    """Translate what came of one clip, with its reward."""
     if isinstance(outcome, CriticError):
         return schemas.ScoreResult(
             index=index, clip_id=None, scores={}, reward=None, reason=reason_of(outcome)
@@ -110,10 +110,7 @@ def score_result(
         scores={name: wire_score(score) for name, score in outcome.scores.items()},
         reward=reward,
         reason=reason,
-        dimensions={
-            name: wire_dimension(each)
-            for name, each in (measured or {}).get(outcome.clip_id, {}).items()
-        },
+        dimensions={name: wire_dimension(each) for name, each in outcome.dimensions.items()},
     )
 
 

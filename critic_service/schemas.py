@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
+
+from critic_service.wire import Auxiliary as Auxiliary
+from critic_service.wire import SpatialRelationship as SpatialRelationship
+from critic_service.wire import Wire as Wire
 
 MAX_ITEMS_PER_REQUEST = 256
 MAX_PROMPT_CHARACTERS = 8_000
@@ -20,14 +24,9 @@ PairwiseMethod = Literal["auto", "both_orders", "scores"]
 PromptJudgeKind = Literal["critic", "endpoint", "none"]
 
 
-class Wire(BaseModel):
-    """Base of all wire models: strict about fields, silent about nothing."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
 class ClipRef(Wire):
-    """Where a clip's bytes are: exactly one of a multipart part, base64 video, base64 safetensors.
+    """Where a clip's bytes are: exactly one of a multipart part, base64 video, base64 safetensors,
+    or the id under which it was sent ahead.
 
     A multipart part is encoded video, or raw frames where its content type is
     `application/x-safetensors` (tensor `frames`, uint8 `[T, H, W, 3]`, metadata `fps`).
@@ -40,20 +39,27 @@ class ClipRef(Wire):
     frames_base64: str | None = Field(
         default=None, description="raw frames as a safetensors buffer"
     )
+    clip_id: Name | None = Field(
+        default=None, description="as `PUT /v1/clips` returned it, within the time it named"
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ClipRef:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                "a clip needs exactly one of part, video_base64, frames_base64; "
+                "a clip needs exactly one of part, video_base64, frames_base64, clip_id; "
                 f"given: {', '.join(given) or 'none'}"
             )
         return self
 
 
 class RewardSpec(Wire):
-    """One number from several criteria: the weighted mean of their calibrated values."""
+    """One number from several criteria or metrics: the weighted mean of their calibrated values.
+
+    What a reward names is judged; `criteria` may name more. The critic's own criteria are judged
+    where neither is given.
+    """
 
     weights: Annotated[dict[Name, Annotated[FiniteFloat, Field(ge=0)]], Field(min_length=1)]
 
@@ -61,6 +67,7 @@ class RewardSpec(Wire):
 class ScoreItem(Wire):
     clip: ClipRef
     prompt: Prompt | None = None
+    auxiliary: Auxiliary | None = None
 
 
 class ScoreRequest(Wire):
@@ -89,6 +96,7 @@ class CompareRequest(Wire):
 class RankRequest(Wire):
     clips: Annotated[list[ClipRef], Field(min_length=2, max_length=MAX_ITEMS_PER_REQUEST)]
     prompt: Prompt | None = None
+    auxiliary: Auxiliary | None = None
     critic: Name | None = None
     criteria: Names | None = None
     reward: RewardSpec | None = None
@@ -96,8 +104,26 @@ class RankRequest(Wire):
 
 
 class DimensionsRequest(Wire):
-    clips: Annotated[list[ClipRef], Field(min_length=1, max_length=MAX_ITEMS_PER_REQUEST)]
+    """Clips to measure: `clips`, or `items` where something is known of them.
+
+    Without `dimensions` those are measured that need no weights and no critic. `split` measures a
+    clip of five seconds or more in parts, as VBench-Long does, and takes their mean.
+    """
+
+    clips: Annotated[list[ClipRef], Field(max_length=MAX_ITEMS_PER_REQUEST)] = Field(
+        default_factory=list
+    )
+    items: Annotated[list[ScoreItem], Field(max_length=MAX_ITEMS_PER_REQUEST)] = Field(
+        default_factory=list
+    )
     dimensions: Names | None = None
+    split: Literal["none", "vbench_long"] = "none"
+
+    @model_validator(mode="after")
+    def _one_list(self) -> DimensionsRequest:
+        if bool(self.clips) is bool(self.items):
+            raise ValueError("name the clips in either clips or items")
+        return self
 
 
 class PromptItem(Wire):
@@ -157,11 +183,14 @@ class Fingerprint(Wire):
 
 
 class Dimension(Wire):
+    """One measurement; `continuous` is what was compared where `raw` is only 0 or 1."""
+
     raw: FiniteFloat | None
     value: FiniteFloat | None
     per_frame: list[FiniteFloat] | None
     num_frames: int
     reason: Reason | None = None
+    continuous: FiniteFloat | None = None
 
 
 class ScoreResult(Wire):
@@ -303,9 +332,31 @@ class CriticInfo(Wire):
 
 
 class DimensionInfo(Wire):
+    """One dimension; `needs` is what must be known of a clip besides its frames.
+
+    Where it is not available, `reason` says what is missing and how to get it.
+    """
+
     name: str
     description: str
     higher_is_better: bool | None
+    available: bool
+    reason: str | None = None
+    needs: str | None = None
+
+
+class MetricInfo(Wire):
+    """A metric that may be named among criteria and in a reward; higher is better.
+
+    `least` and `greatest` bound `raw`; null where nothing does.
+    """
+
+    name: str
+    description: str
+    source: str
+    least: FiniteFloat | None
+    greatest: FiniteFloat | None
+    needs_prompt: bool
     available: bool
     reason: str | None = None
 
@@ -318,6 +369,19 @@ class InfoResponse(Wire):
     dimensions: list[DimensionInfo]
     limits: dict[str, FiniteFloat]
     versions: dict[str, str]
+    metrics: list[MetricInfo] = Field(default_factory=list)
+
+
+class ClipResponse(Wire):
+    """A clip that is kept: the hash of its content, its size as sent, and for how long.
+
+    Whoever names it within that time prolongs it; where room is short it may go earlier.
+    """
+
+    request_id: str
+    clip_id: str
+    num_bytes: int
+    expires_in_s: FiniteFloat
 
 
 class ErrorResponse(Wire):

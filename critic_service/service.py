@@ -26,6 +26,7 @@ from critic_service.telemetry import turn_telemetry_off
 
 if TYPE_CHECKING:
     from critic_service.judge import Judge
+    from critic_service.rpc.server import RpcServer
 
 turn_telemetry_off()
 
@@ -58,6 +59,7 @@ class CriticService:
     """Score, compare and rank generated video with a critic model."""
 
     bento_service: GuardedService
+    rpc: RpcServer | None = None
 
     @bentoml.on_deployment
     @staticmethod
@@ -72,11 +74,18 @@ class CriticService:
         door = self.bento_service.door
         delay_stop_signals(door.begin_to_close, door.settings.pre_drain_s)
         door.open()
+        if door.settings.grpc_port is not None:
+            from critic_service.rpc.server import RpcServer
+
+            self.rpc = RpcServer(door)
+            await self.rpc.start()
 
     @bentoml.on_shutdown
     async def close(self) -> None:
         """Finish what was admitted."""
         await self.bento_service.door.close()
+        if self.rpc is not None:
+            await self.rpc.stop()
 
 
 def _load(settings: Settings) -> Judge:

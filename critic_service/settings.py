@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -31,6 +32,7 @@ _ANNOUNCED_VALUE = re.compile(r"(tcp|udp|sctp)://.*")
 MIB = 2**20
 # BentoML's supervisor kills a process 30 s after it told it to stop.
 MAX_DRAIN_S = 28.0
+MAX_PORT = 65_535
 
 
 class SettingsError(ValueError):
@@ -52,14 +54,21 @@ class Settings:
         attention, elementwise, frame_patches, vision_cache_bytes, deterministic: how the engine
             runs; see `critic_models.engine.options.EngineOptions`, whose defaults they have.
         weights_dir: checkpoints that dimensions need; None takes the user's cache.
-        api_key: what callers must send; None lets everybody in.
+        metric_clip_model, metric_clip_weights: open_clip's name of the CLIP of `metric.clip_score`,
+            and its file; without one the default model's is looked for in `weights_dir`.
+        api_key: what callers must send; without it and a file of keys, everybody is let in.
+        api_keys_file: keys with names, and limits of their own; see `critic_service.keys`.
+        key_requests_per_minute, key_clips_in_flight: what each key may take; None for no bound.
         max_body_bytes: one request's body.
         max_held_body_bytes: bodies of all calls in progress together.
+        max_kept_clip_bytes: clips that were sent ahead, together; 0 keeps none.
+        keep_clips_s: how long a clip that was sent ahead, or named since, can be named.
         max_queue_tokens: backlog above which calls are refused; None takes 64 batches' worth.
         max_batch_tokens: budget of one forward; None takes what fits on the critic's device.
         max_batch_items: items of one forward.
         linger_ms: how long a lone item waits for company.
         decode_threads: clips that are decoded at once.
+        decode_sandbox: whether each clip is decoded in a confined process of its own; Linux only.
         max_clips_in_progress: clips of all calls in progress together.
         request_timeout_s: longest time of one call, from its first byte to its answer.
         pre_drain_s: from a stop signal until the port closes; calls are refused politely meanwhile.
@@ -70,6 +79,19 @@ class Settings:
         prompt_judge_timeout_s: of one question.
         prompt_judge_concurrency: questions that it is asked at the same time.
         compat: whether the doors of other protocols are open: OpenRLHF's and UniRL's.
+        grpc_port: where gRPC is spoken too; 0 takes a free port, which the log names.
+        grpc_host: the address of that port.
+        grpc_tls_cert, grpc_tls_key: files in PEM, to speak TLS there; both or none.
+        grpc_tls_client_ca: file in PEM of those who sign for callers; then only these are let in.
+        jobs_dir: where jobs are kept; None for no jobs.
+        jobs_max: jobs of one key that are kept at the same time, ended ones included.
+        jobs_max_items: items of one job.
+        jobs_max_bytes: what all jobs hold together: lines, clips and results.
+        jobs_keep_s: how long a job is kept after its end.
+        jobs_in_flight: items of jobs that are worked on at the same time.
+        drift_scores: how many of the latest scores of a criterion are compared with a reference.
+        drift_reference: file of that reference, see `critic_service.drift`; None takes the first
+            `drift_scores` scores.
         clip: bounds on one clip.
     """
 
@@ -82,14 +104,22 @@ class Settings:
     vision_cache_bytes: int | None = None
     deterministic: bool = False
     weights_dir: str | None = None
+    metric_clip_model: str = "ViT-B-32-quickgelu"
+    metric_clip_weights: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    api_keys_file: str | None = None
+    key_requests_per_minute: int | None = None
+    key_clips_in_flight: int | None = None
     max_body_bytes: int = 256 * MIB
     max_held_body_bytes: int = 1024 * MIB
+    max_kept_clip_bytes: int = 512 * MIB
+    keep_clips_s: float = 900.0
     max_queue_tokens: int | None = None
     max_batch_tokens: int | None = None
     max_batch_items: int = 64
     linger_ms: float = 2.0
     decode_threads: int = field(default_factory=_default_decode_threads)
+    decode_sandbox: bool = sys.platform == "linux"
     max_clips_in_progress: int = 1024
     request_timeout_s: float = 120.0
     pre_drain_s: float = 1.0
@@ -100,6 +130,19 @@ class Settings:
     prompt_judge_timeout_s: float = 30.0
     prompt_judge_concurrency: int = 8
     compat: bool = False
+    grpc_port: int | None = None
+    grpc_host: str = "127.0.0.1"
+    grpc_tls_cert: str | None = None
+    grpc_tls_key: str | None = None
+    grpc_tls_client_ca: str | None = None
+    jobs_dir: str | None = None
+    jobs_max: int = 100
+    jobs_max_items: int = 100_000
+    jobs_max_bytes: int = 16 * 1024 * MIB
+    jobs_keep_s: float = 7 * 86_400.0
+    jobs_in_flight: int = 16
+    drift_scores: int = 1000
+    drift_reference: str | None = None
     clip: ClipLimits = field(default_factory=ClipLimits)
 
     def __post_init__(self) -> None:
@@ -114,7 +157,15 @@ class Settings:
         key = self.prompt_judge_api_key
         if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,4096}", key):
             raise SettingsError("prompt_judge_api_key must be printable ASCII without spaces")
+        if self.decode_sandbox and sys.platform != "linux":
+            raise SettingsError("decode_sandbox needs Linux; set it to 0")
         self.prompt_endpoint()
+        if (self.grpc_tls_cert is None) != (self.grpc_tls_key is None):
+            raise SettingsError("grpc_tls_cert and grpc_tls_key need each other")
+        if self.grpc_tls_client_ca is not None and self.grpc_tls_cert is None:
+            raise SettingsError("grpc_tls_client_ca needs grpc_tls_cert and grpc_tls_key")
+        if self.grpc_port is not None and self.grpc_port > MAX_PORT:
+            raise SettingsError(f"grpc_port is {self.grpc_port}, at most {MAX_PORT}")
         for name in ("pre_drain_s", "drain_s"):
             if getattr(self, name) > MAX_DRAIN_S:
                 raise SettingsError(f"{name} is {getattr(self, name)}, at most {MAX_DRAIN_S:g} s")
@@ -177,7 +228,12 @@ class Settings:
         return EngineOptions(**{name: getattr(self, name) for name in names})
 
 
-_MAY_BE_ZERO = frozenset({"linger_ms", "pre_drain_s", "drain_s", "vision_cache_bytes"})
+_MAY_BE_ZERO = frozenset(
+    {
+        *("linger_ms", "pre_drain_s", "drain_s", "vision_cache_bytes"),
+        *("max_kept_clip_bytes", "grpc_port"),
+    }
+)
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 
 

@@ -12,9 +12,12 @@ from critic_service.cli import (
     audit,
     demo,
     doctor,
+    evaluate,
     judge_commands,
+    keys,
     label,
     prompts,
+    report,
     serve,
     train,
     weights,
@@ -37,11 +40,14 @@ for _command in (
     serve.serve,
     train.train,
     audit.audit,
+    evaluate.evaluate,
+    report.report,
     label.label,
     doctor.doctor,
     demo.demo,
 ):
     app.command()(_command)
+app.add_typer(keys.app, name="keys")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(weights.app, name="weights")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from critic_service import schemas
 from critic_service.cli.failures import Failure, bad_usage
@@ -16,7 +16,11 @@ class Backend(AbstractContextManager["Backend"], Protocol):
     """Judges files. Every method may be called from several threads and raises `Failure`."""
 
     def score(
-        self, clip: Path, prompt: str | None, criteria: list[str] | None
+        self,
+        clip: Path,
+        prompt: str | None,
+        criteria: list[str] | None,
+        reward: dict[str, float] | None = None,
     ) -> schemas.ScoreResponse: ...
 
     def compare(
@@ -29,10 +33,20 @@ class Backend(AbstractContextManager["Backend"], Protocol):
     ) -> schemas.CompareResponse: ...
 
     def rank(
-        self, clips: Sequence[Path], prompt: str | None, criteria: list[str] | None
+        self,
+        clips: Sequence[Path],
+        prompt: str | None,
+        criteria: list[str] | None,
+        reward: dict[str, float] | None = None,
     ) -> schemas.RankResponse: ...
 
-    def dimensions(self, clip: Path, names: list[str] | None) -> schemas.DimensionsResponse: ...
+    def dimensions(
+        self,
+        clip: Path,
+        names: list[str] | None,
+        prompt: str | None = None,
+        auxiliary: dict[str, Any] | None = None,
+    ) -> schemas.DimensionsResponse: ...
 
     def score_prompts(
         self, query: str, prompts: Sequence[str], principles: list[str] | None, judge: str

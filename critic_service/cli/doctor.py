@@ -98,6 +98,7 @@ def look_at_packages() -> Iterator[Finding]:
             yield Finding(name, "broken", "not installed", "install critic-service again")
     for name, purpose in (
         ("critic-client", "for --server and `critic demo`"),
+        ("grpcio", "for --grpc-port"),
         ("triton", "serves on a GPU; comes with a CUDA build of torch"),
         ("flash-attn", "not needed: only for CRITIC_ATTENTION=flash"),
     ):

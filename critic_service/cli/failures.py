@@ -25,6 +25,7 @@ _BAD_INPUT_CODES = frozenset(
 )
 _CLIP_CODES = frozenset(
     {"bad_clip", "clip_unreadable", "clip_empty", "clip_too_large", "body_too_large"}
+    | {"decode_crashed", "decode_killed", "decode_timeout"}
 )
 
 

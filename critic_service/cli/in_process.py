@@ -7,6 +7,7 @@ import os
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,13 +47,14 @@ class InProcess:
         except SettingsError as error:
             raise bad_usage(str(error)) from error
         checkpoint = critic or settings.checkpoint
+        settings = replace(settings, device=device or settings.device)
         # The command line shows progress of its own, and only to a terminal.
         disable_progress_bar()
         try:
             with progress(f"loading {checkpoint}"):
                 judge = Judge.load(
                     checkpoint,
-                    device or settings.device,
+                    settings.device,
                     settings.dtype,
                     settings.engine_options(),
                 )
@@ -64,10 +66,14 @@ class InProcess:
         self._core = self._wait(_start(judge, settings))
 
     def score(
-        self, clip: Path, prompt: str | None, criteria: list[str] | None
+        self,
+        clip: Path,
+        prompt: str | None,
+        criteria: list[str] | None,
+        reward: dict[str, float] | None = None,
     ) -> schemas.ScoreResponse:
         items = [{"clip": _reference(0), "prompt": prompt}]
-        request = _valid(schemas.ScoreRequest, items=items, criteria=criteria)
+        request = _valid(schemas.ScoreRequest, items=items, criteria=criteria, reward=_spec(reward))
         return self._call(self._core.score, request, [clip])
 
     def compare(
@@ -83,14 +89,31 @@ class InProcess:
         return self._call(self._core.compare, request, [a, b])
 
     def rank(
-        self, clips: Sequence[Path], prompt: str | None, criteria: list[str] | None
+        self,
+        clips: Sequence[Path],
+        prompt: str | None,
+        criteria: list[str] | None,
+        reward: dict[str, float] | None = None,
     ) -> schemas.RankResponse:
         references = [_reference(i) for i in range(len(clips))]
-        request = _valid(schemas.RankRequest, clips=references, prompt=prompt, criteria=criteria)
+        request = _valid(
+            schemas.RankRequest,
+            clips=references,
+            prompt=prompt,
+            criteria=criteria,
+            reward=_spec(reward),
+        )
         return self._call(self._core.rank, request, clips)
 
-    def dimensions(self, clip: Path, names: list[str] | None) -> schemas.DimensionsResponse:
-        request = _valid(schemas.DimensionsRequest, clips=[_reference(0)], dimensions=names)
+    def dimensions(
+        self,
+        clip: Path,
+        names: list[str] | None,
+        prompt: str | None = None,
+        auxiliary: dict[str, Any] | None = None,
+    ) -> schemas.DimensionsResponse:
+        item = {"clip": _reference(0), "prompt": prompt, "auxiliary": auxiliary}
+        request = _valid(schemas.DimensionsRequest, items=[item], dimensions=names)
         return self._call(self._core.dimensions, request, [clip])
 
     def score_prompts(
@@ -147,6 +170,10 @@ def _part_name(index: int) -> str:
 
 def _reference(index: int) -> dict[str, str]:
     return {"part": _part_name(index)}
+
+
+def _spec(reward: dict[str, float] | None) -> dict[str, dict[str, float]] | None:
+    return None if reward is None else {"weights": reward}
 
 
 def _valid(schema: type[RequestT], **fields: Any) -> RequestT:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,6 +39,13 @@ Criteria = Annotated[
     str | None,
     typer.Option(metavar="A,B,…", help="What to judge; the critic's own choice if none."),
 ]
+Reward = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A=W,B=W,…",
+        help="Weight by criterion or metric; judges these. The critic's own if none.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Server = Annotated[
     str | None, typer.Option(metavar="URL", help="Ask this service instead of judging here.")
@@ -54,6 +63,7 @@ def score(
     files: Files,
     prompt: Prompt = None,
     criteria: Criteria = None,
+    reward: Reward = None,
     as_json: AsJson = False,
     server: Server = None,
     api_key: ApiKey = None,
@@ -64,13 +74,14 @@ def score(
     with reporting(as_json):
         _check_files(files)
         names = split_names("--criteria", criteria)
+        weights = split_weights("--reward", reward)
         from critic_service.cli.backend import open_backend
         from critic_service.cli.batch import call_for_each, merge_scores
         from critic_service.cli.tables import score_table
 
         with open_backend(server, api_key, critic, device) as backend:
             outcomes = call_for_each(
-                files, lambda file: backend.score(file, prompt, names), "scoring"
+                files, lambda file: backend.score(file, prompt, names, weights), "scoring"
             )
         response = merge_scores(files, outcomes)
         if as_json:
@@ -122,6 +133,7 @@ def rank(
     files: Files,
     prompt: Prompt = None,
     criteria: Criteria = None,
+    reward: Reward = None,
     as_json: AsJson = False,
     server: Server = None,
     api_key: ApiKey = None,
@@ -134,6 +146,7 @@ def rank(
         if len(files) < 2:
             raise bad_usage("ranking needs two files or more")
         names = split_names("--criteria", criteria)
+        weights = split_weights("--reward", reward)
         from critic_service.cli.backend import open_backend
         from critic_service.cli.tables import rank_table
 
@@ -142,7 +155,7 @@ def rank(
             naming([str(file) for file in files]),
             progress("ranking"),
         ):
-            response = backend.rank(files, prompt, names)
+            response = backend.rank(files, prompt, names, weights)
         if as_json:
             print_json(response)
         else:
@@ -157,25 +170,36 @@ def dimensions(
     files: Files,
     names: Annotated[
         str | None,
-        typer.Option("--dimensions", metavar="A,B,…", help="What to measure; all if none."),
+        typer.Option(
+            "--dimensions", metavar="A,B,…", help="What to measure; all without weights if none."
+        ),
+    ] = None,
+    prompt: Prompt = None,
+    auxiliary: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help='What the prompt asks for, as {"color": "red"}.'),
     ] = None,
     as_json: AsJson = False,
     server: Server = None,
     api_key: ApiKey = None,
+    critic: Critic = None,
+    device: Device = None,
 ) -> None:
-    """Measure clips without a critic."""
+    """Measure clips: by their frames, by networks, or by questions to a critic."""
     with reporting(as_json):
         _check_files(files)
         chosen = split_names("--dimensions", names)
+        facts = _json_object("--auxiliary", auxiliary)
         from critic_service.cli.backend import open_backend
         from critic_service.cli.batch import call_for_each, merge_dimensions
         from critic_service.cli.tables import dimensions_table
 
-        # Measuring needs no critic, but the core has one: the embedded one is the cheapest.
-        critic, device = (None, None) if server else ("critic-nano", "cpu")
+        if server is None:
+            # Few dimensions need a critic, but the core has one: the embedded one is the cheapest.
+            critic, device = critic or "critic-nano", device or (None if chosen else "cpu")
         with open_backend(server, api_key, critic, device) as backend:
             outcomes = call_for_each(
-                files, lambda file: backend.dimensions(file, chosen), "measuring"
+                files, lambda file: backend.dimensions(file, chosen, prompt, facts), "measuring"
             )
         response = merge_dimensions(files, outcomes)
         if as_json:
@@ -198,7 +222,11 @@ def info(
     """Say what can be judged and measured."""
     with reporting(as_json):
         from critic_service.cli.backend import open_backend
-        from critic_service.cli.tables import available_dimensions_table, critic_table
+        from critic_service.cli.tables import (
+            available_dimensions_table,
+            available_metrics_table,
+            critic_table,
+        )
 
         with open_backend(server, api_key, critic, device) as backend:
             response = backend.info()
@@ -206,7 +234,10 @@ def info(
             print_json(response)
         else:
             tables = map(critic_table, response.critics)
-            print_tables(*tables, available_dimensions_table(response.dimensions))
+            measured = [available_dimensions_table(response.dimensions)]
+            if response.metrics:
+                measured.append(available_metrics_table(response.metrics))
+            print_tables(*tables, *measured)
 
 
 def _check_files(files: Sequence[Path]) -> None:
@@ -226,6 +257,33 @@ def split_names(option: str, text: str | None) -> list[str] | None:
     if not all(names):
         raise bad_usage(f"{option} is a list of names with commas between them, not {text!r}")
     return names
+
+
+def split_weights(option: str, text: str | None) -> dict[str, float] | None:
+    """Read `a=2,b=1`; a name alone weighs 1."""
+    weights: dict[str, float] = {}
+    for entry in split_names(option, text) or ():
+        name, equals, weight = entry.partition("=")
+        try:
+            number = float(weight if equals else 1)
+        except ValueError:
+            number = math.nan
+        if name in weights or not (math.isfinite(number) and number >= 0):
+            raise bad_usage(f"{option} is names with weights, as a=2,b=1, each once; not {text!r}")
+        weights[name] = number
+    return weights or None
+
+
+def _json_object(option: str, text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise bad_usage(f"{option} is a JSON object, not {text!r}")
+    return given
 
 
 def _labels(files: Sequence[Path]) -> list[str]:

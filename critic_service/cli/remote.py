@@ -36,10 +36,16 @@ class Remote:
         self._critic = critic
 
     def score(
-        self, clip: Path, prompt: str | None, criteria: list[str] | None
+        self,
+        clip: Path,
+        prompt: str | None,
+        criteria: list[str] | None,
+        reward: dict[str, float] | None = None,
     ) -> schemas.ScoreResponse:
         return self._call(
-            schemas.ScoreResponse, self._client.score, clip, prompt, criteria, critic=self._critic
+            schemas.ScoreResponse,
+            *(self._client.score, clip, prompt, criteria, reward),
+            critic=self._critic,
         )
 
     def compare(
@@ -56,16 +62,31 @@ class Remote:
         )
 
     def rank(
-        self, clips: Sequence[Path], prompt: str | None, criteria: list[str] | None
+        self,
+        clips: Sequence[Path],
+        prompt: str | None,
+        criteria: list[str] | None,
+        reward: dict[str, float] | None = None,
     ) -> schemas.RankResponse:
         return self._call(
             schemas.RankResponse,
-            *(self._client.rank, list(clips), prompt, criteria),
+            *(self._client.rank, list(clips), prompt, criteria, reward),
             critic=self._critic,
         )
 
-    def dimensions(self, clip: Path, names: list[str] | None) -> schemas.DimensionsResponse:
-        return self._call(schemas.DimensionsResponse, self._client.dimensions, clip, names)
+    def dimensions(
+        self,
+        clip: Path,
+        names: list[str] | None,
+        prompt: str | None = None,
+        auxiliary: dict[str, Any] | None = None,
+    ) -> schemas.DimensionsResponse:
+        return self._call(
+            schemas.DimensionsResponse,
+            *(self._client.dimensions, clip, names),
+            prompts=prompt,
+            auxiliary=auxiliary,
+        )
 
     def score_prompts(
         self, query: str, prompts: Sequence[str], principles: list[str] | None, judge: str

@@ -32,16 +32,28 @@ def serve(
     compat: Annotated[
         bool, typer.Option("--compat", help="Also speak OpenRLHF's and UniRL's protocols.")
     ] = False,
+    grpc_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Speak gRPC too, on this port.")
+    ] = None,
 ) -> None:
     """Serve a critic over HTTP until stopped.
 
     All other settings are CRITIC_* environment variables, CRITIC_API_KEY among them.
     """
     environment = service_environment(
-        os.environ, critic=critic, device=device, dtype=dtype, compat=compat
+        os.environ,
+        critic=critic,
+        device=device,
+        dtype=dtype,
+        compat=compat,
+        grpc_port=grpc_port,
     )
-    if not _is_loopback(host) and "CRITIC_API_KEY" not in environment:
-        complain(f"listening on {host} without CRITIC_API_KEY: whoever reaches it may use it")
+    if not {"CRITIC_API_KEY", "CRITIC_API_KEYS_FILE"} & environment.keys():
+        for each in _addresses(host, environment):
+            if not _is_loopback(each):
+                complain(
+                    f"listening on {each} without CRITIC_API_KEY: whoever reaches it may use it"
+                )
     command = service_command(host, port)
     print_line("In another terminal, once the critic is loaded:")
     print_line(call_to_paste(host, port, with_key="CRITIC_API_KEY" in environment))
@@ -73,6 +85,7 @@ def service_environment(
     device: str | None = None,
     dtype: str | None = None,
     compat: bool = False,
+    grpc_port: int | None = None,
 ) -> dict[str, str]:
     """Return the environment of a serving process: no telemetry, and what was asked for."""
     environment = {**base, "BENTOML_DO_NOT_TRACK": "True"}
@@ -87,7 +100,17 @@ def service_environment(
         environment["CRITIC_DTYPE"] = dtype
     if compat:
         environment["CRITIC_COMPAT"] = "1"
+    if grpc_port is not None:
+        environment["CRITIC_GRPC_PORT"] = str(grpc_port)
     return environment
+
+
+def _addresses(host: str, environment: Mapping[str, str]) -> list[str]:
+    """Return what the service listens on, each address once."""
+    found = [host]
+    if "CRITIC_GRPC_PORT" in environment:
+        found.append(environment.get("CRITIC_GRPC_HOST", DEFAULT_HOST))
+    return list(dict.fromkeys(found))
 
 
 def _is_loopback(host: str) -> bool:

@@ -127,6 +127,19 @@ def available_dimensions_table(dimensions: Sequence[schemas.DimensionInfo]) -> T
     return table
 
 
+def available_metrics_table(metrics: Sequence[schemas.MetricInfo]) -> Table:
+    """Lay out the metrics that a reward can name, and what the missing ones lack."""
+    table = new_table(["metrics (higher is better)"], "metric", "available", "what it measures")
+    table.columns[2].justify = "left"
+    for each in metrics:
+        table.add_row(
+            text(each.name),
+            text("yes" if each.available else "no", style="green" if each.available else "red"),
+            text(each.description if each.available else each.reason or each.description),
+        )
+    return table
+
+
 def new_table(title: Sequence[str], *columns: str) -> Table:
     """Return an empty table whose first column is text and whose others are numbers."""
     heading = Text("\n".join(one_line(line) for line in title if line))

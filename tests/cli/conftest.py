@@ -44,9 +44,13 @@ class FakeBackend:
     closed: bool = False
 
     def score(
-        self, clip: Path, prompt: str | None, criteria: list[str] | None
+        self,
+        clip: Path,
+        prompt: str | None,
+        criteria: list[str] | None,
+        reward: dict[str, float] | None = None,
     ) -> schemas.ScoreResponse:
-        self._begin("score", clip, prompt, criteria)
+        self._begin("score", clip, prompt, criteria, *([reward] if reward else []))
         self._refuse(clip)
         return schemas.ScoreResponse(
             request_id="id-1",
@@ -86,9 +90,13 @@ class FakeBackend:
         )
 
     def rank(
-        self, clips: Sequence[Path], prompt: str | None, criteria: list[str] | None
+        self,
+        clips: Sequence[Path],
+        prompt: str | None,
+        criteria: list[str] | None,
+        reward: dict[str, float] | None = None,
     ) -> schemas.RankResponse:
-        self._begin("rank", *clips, prompt, criteria)
+        self._begin("rank", *clips, prompt, criteria, *([reward] if reward else []))
         results = []
         for i, clip in enumerate(clips):
             scored = _unjudged(i) if clip.stem == "bad" else self._score_result(i, clip, criteria)
@@ -107,8 +115,14 @@ class FakeBackend:
             fingerprint=schemas.Fingerprint(id="f00d", **FINGERPRINT),
         )
 
-    def dimensions(self, clip: Path, names: list[str] | None) -> schemas.DimensionsResponse:
-        self._begin("dimensions", clip, names)
+    def dimensions(
+        self,
+        clip: Path,
+        names: list[str] | None,
+        prompt: str | None = None,
+        auxiliary: dict[str, Any] | None = None,
+    ) -> schemas.DimensionsResponse:
+        self._begin("dimensions", clip, names, prompt, auxiliary)
         self._refuse(clip)
         flicker = schemas.Dimension(raw=0.9, value=0.7, per_frame=None, num_frames=8)
         length = schemas.Dimension(raw=12.5, value=None, per_frame=None, num_frames=8)

@@ -23,6 +23,24 @@ def test_score_prints_a_table(run: Any, backend: Any, clips: dict[str, Path]) ->
     assert backend.closed
 
 
+def test_a_reward_reaches_the_backend(run: Any, backend: Any, clips: dict[str, Path]) -> None:
+    good, other = clips["good"], clips["other"]
+    run("score", good, "--reward", "sharpness=2, metric.flow_magnitude.opencv")
+    run("rank", good, other, "--reward", "sharpness=0.5")
+    assert backend.calls == [
+        ("score", good, None, None, {"sharpness": 2.0, "metric.flow_magnitude.opencv": 1.0}),
+        ("rank", good, other, None, None, {"sharpness": 0.5}),
+    ]
+
+
+@pytest.mark.parametrize("text", ["a=", "a=x", "a=-1", "a=nan", "a=1,a=2", "a=1,,b=1"])
+def test_a_reward_that_is_none_is_refused(
+    run: Any, backend: Any, clips: dict[str, Path], text: str
+) -> None:
+    assert run("score", clips["good"], "--reward", text).exit_code == 2
+    assert backend.calls == []
+
+
 def test_options_reach_the_backend(
     run: Any, backend: Any, clips: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +251,24 @@ def test_dimensions_shows_values_and_raw_numbers(
     assert "0.70" in done.stdout
     assert "12.5" in done.stdout
     assert {call[2] and tuple(call[2]) for call in backend.calls} == {("flicker", "length")}
+
+
+def test_dimensions_passes_on_what_is_known_of_the_clips(
+    run: Any, backend: Any, clips: dict[str, Path]
+) -> None:
+    words = ("--prompt", "a red car", "--auxiliary", '{"color": "red"}')
+    done = run("dimensions", clips["good"], "--dimensions", "vlm.color", *words)
+    assert done.exit_code == 0
+    assert backend.calls[-1][-2:] == ("a red car", {"color": "red"})
+
+
+@pytest.mark.parametrize("text", ["red", "[1]", '{"color":'])
+def test_what_is_known_must_be_an_object(
+    run: Any, backend: Any, clips: dict[str, Path], text: str
+) -> None:
+    done = run("dimensions", clips["good"], "--auxiliary", text)
+    assert done.exit_code == 2
+    assert "--auxiliary is a JSON object" in done.complaints[0]
 
 
 @pytest.mark.parametrize("command", ["score", "dimensions"])

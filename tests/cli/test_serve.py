@@ -45,6 +45,37 @@ def test_serve_opens_the_doors_of_other_protocols_where_asked(run: Any, executed
     assert opened["CRITIC_COMPAT"] == "1"
 
 
+def test_serve_speaks_grpc_where_asked(run: Any, executed: Any) -> None:
+    run("serve")
+    run("serve", "--grpc-port", "50051")
+    silent, speaking = (environment for _, _, environment in executed)
+    assert "CRITIC_GRPC_PORT" not in silent
+    assert speaking["CRITIC_GRPC_PORT"] == "50051"
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_warned"),
+    [
+        ({}, False),
+        ({"CRITIC_GRPC_HOST": "127.0.0.1"}, False),
+        ({"CRITIC_GRPC_HOST": EVERYWHERE}, True),
+        ({"CRITIC_GRPC_HOST": EVERYWHERE, "CRITIC_API_KEY": "a-long-key"}, False),
+        ({"CRITIC_GRPC_HOST": EVERYWHERE, "CRITIC_API_KEYS_FILE": "keys"}, False),
+    ],
+)
+def test_an_open_address_of_grpc_is_warned_of_too(
+    environment: dict[str, str],
+    is_warned: bool,
+    run: Any,
+    executed: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert len(run("serve", "--grpc-port", "50051").complaints) == is_warned
+    assert run("serve").complaints == []
+
+
 def test_serve_prints_a_call_to_paste(
     run: Any, executed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -249,7 +249,7 @@ def _dimensions_reply(received: Received) -> schemas.DimensionsResponse:
                 clip_id=f"hash-{i}",
                 dimensions=dict.fromkeys(request.dimensions or ["flicker"], dimension),
             )
-            for i in range(len(request.clips))
+            for i in range(len(request.clips or request.items))
         ],
         versions={"av": "18"},
     )

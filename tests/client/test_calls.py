@@ -174,6 +174,21 @@ def test_request_json_is_text_for_any_prompt(call: Any, service: Any) -> None:
     json.loads(service.last.parts["request"][1].decode("ascii"))
 
 
+def test_what_is_known_of_clips_travels_with_them(call: Any, service: Any) -> None:
+    call("dimensions", [b"x", b"y"], ["vlm.color"], prompts=["a", None], auxiliary={"color": "red"})
+    items = service.last.request["items"]
+    assert [each["prompt"] for each in items] == ["a", None]
+    assert [each["auxiliary"] for each in items] == [{"color": "red"}] * 2
+    assert "clips" not in service.last.request
+    request = schemas.DimensionsRequest.model_validate(service.last.request)
+    assert request.items[1].auxiliary == schemas.Auxiliary(color="red")
+    call("dimensions", [b"x", b"y"], None, auxiliary=[None, {"object": "bird"}])
+    assert [each["auxiliary"] for each in service.last.request["items"]] == [
+        None,
+        {"object": "bird"},
+    ]
+
+
 def test_dimensions_of_the_same_clips_travel_in_the_call(call: Any, service: Any) -> None:
     call("score", b"x", "a", dimensions=["opencv_flow_magnitude"])
     assert service.last.request["dimensions"] == ["opencv_flow_magnitude"]

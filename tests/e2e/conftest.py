@@ -20,11 +20,12 @@ STOP_TIMEOUT_S = 60.0
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
-    port = free_port()
+    port, grpc_port = free_port(), free_port()
     log = folder / "service.log"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CRITIC_")}
     environment["BENTOML_HOME"] = str(folder)
     command = [sys.executable, "-m", "critic_service.cli", "serve", "--port", str(port)]
+    command += ["--grpc-port", str(grpc_port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -34,7 +35,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             cwd=folder,
             start_new_session=True,
         )
-    running = Service(f"http://127.0.0.1:{port}", process, log)
+    running = Service(
+        f"http://127.0.0.1:{port}", process, log, grpc_url=f"http://127.0.0.1:{grpc_port}"
+    )
     try:
         with CriticClient(running.url) as client:
             client.wait_until_ready(START_TIMEOUT_S)

@@ -107,7 +107,7 @@ async def test_a_clip_that_cannot_be_measured_is_still_judged(
     def broken(*_: Any) -> dict[str, DimensionScore]:
         raise ClipUnreadable("frame 3 is broken")
 
-    monkeypatch.setattr("critic_service.measuring.measure_stream", broken)
+    monkeypatch.setattr("critic_service.measuring.measure_frames", broken)
     async with app_of() as app:
         answer = await app.post("/v1/score", json=scored(1, dimensions=FLOW))
     (result,) = schemas.ScoreResponse.model_validate(answer.json()).results
@@ -122,11 +122,11 @@ async def test_each_clip_is_measured_once_and_off_the_event_loop(
 ) -> None:
     threads: list[str] = []
 
-    def measure(data: bytes, names: Any, limits: Any) -> dict[str, DimensionScore]:
+    def measure(frames: Any, names: Any) -> dict[str, DimensionScore]:
         threads.append(threading.current_thread().name)
         return {name: DimensionScore(name, 1.0, None, None, 4) for name in names}
 
-    monkeypatch.setattr("critic_service.measuring.measure_stream", measure)
+    monkeypatch.setattr("critic_service.measuring.measure_frames", measure)
     async with app_of(FakeJudge()) as app:
         await app.post("/v1/score", json=scored(1, 1, 2, dimensions=FLOW))
         await app.post("/v1/score", json=scored(1))

@@ -104,7 +104,7 @@ async def test_a_body_that_announces_nothing_is_cut_off(media_type: str) -> None
     async with app_of(max_body_bytes=50_000) as app:
         headers = {"content-type": media_type}
         answer = await app.post("/v1/score", content=endless(), headers=headers)
-        assert app.guard._held_bytes == 0
+        assert app.door.held_bodies.num_bytes == 0
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert sent <= 52_000
 
@@ -469,7 +469,7 @@ async def test_two_hundred_clips_at_once_are_decoded_a_few_at_a_time() -> None:
     async with app_of(judge, decode_threads=3, max_batch_items=8) as app:
         requests = [app.post("/v1/score", files=[("clip", ("c", raw_clip(n)))]) for n in range(200)]
         answers = await asyncio.gather(*requests)
-        assert app.guard._held_bytes == 0
+        assert app.door.held_bodies.num_bytes == 0
     assert {answer.status_code for answer in answers} == {200}
     assert judge.most_preparing <= 3
     assert len(judge.prepared) == 200

@@ -54,7 +54,7 @@ def send(body: bytes, media_type: bytes) -> tuple[int, Any]:
         async with app_of() as app:
             headers = [(b"content-type", media_type)]
             answer = await app.post("/v1/score", content=body, headers=headers)
-            assert app.guard._held_bytes == 0
+            assert app.door.held_bodies.num_bytes == 0
             return answer.status_code, answer.json()
 
     return asyncio.run(once())

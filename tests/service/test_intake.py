@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from service_app import as_base64
 
+from critic_service.clip_store import ClipStore
 from critic_service.errors import Draining, InvalidRequest, Overloaded
 from critic_service.intake import CallClips, Intake, Part
 from critic_service.metrics import Metrics
@@ -36,7 +37,7 @@ async def always_room() -> None: ...
 
 def new_intake(**more: Any) -> Intake:
     how: dict[str, Any] = {"num_threads": 2, "max_clips": 100, "wait_for_room": always_room, **more}
-    return Intake(ClipLimits(max_bytes=1000), metrics=Metrics(), **how)
+    return Intake(ClipLimits(max_bytes=1000), metrics=Metrics(), store=ClipStore(1000, 60.0), **how)
 
 
 @contextmanager

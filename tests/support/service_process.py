@@ -14,6 +14,7 @@ class Service:
     url: str
     process: subprocess.Popen[bytes]
     log: Path
+    grpc_url: str = ""
 
     def worker_pids(self) -> list[int]:
         """The process itself and all its descendants."""

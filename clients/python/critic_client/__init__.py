@@ -6,7 +6,7 @@
         reply = client.score(["a.mp4", Frames(array, fps=16)], "a red ball falls")
         print(reply.rewards, reply.results[0].scores["sharpness"].value)
 
-It depends on httpx alone and imports neither numpy nor torch.
+It depends on httpx alone and imports neither numpy nor torch; gRPC is an extra.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from ._errors import (
 from ._fleet import Traffic
 from ._frames import Frames
 from ._group_rewards import GroupRewardFunction, GroupRewards
+from ._grpc_client import AsyncGrpcCriticClient, GrpcCriticClient
 from ._models import (
     CompareReply,
     CompareResult,
@@ -44,6 +45,7 @@ from ._models import (
     DimensionsResult,
     Fingerprint,
     Info,
+    MetricInfo,
     Preference,
     RankReply,
     RankResult,
@@ -51,6 +53,7 @@ from ._models import (
     Score,
     ScoreReply,
     ScoreResult,
+    StoredClip,
 )
 from ._parts import ClipSource
 from ._pipeline import Pipeline
@@ -64,6 +67,7 @@ from ._version import __version__
 __all__ = [
     "APIError",
     "AsyncCriticClient",
+    "AsyncGrpcCriticClient",
     "BadRequest",
     "ClipSource",
     "CompareReply",
@@ -84,7 +88,9 @@ __all__ = [
     "Frames",
     "GroupRewardFunction",
     "GroupRewards",
+    "GrpcCriticClient",
     "Info",
+    "MetricInfo",
     "NotJudged",
     "NotRecorded",
     "Overloaded",
@@ -106,6 +112,7 @@ __all__ = [
     "ScoreReply",
     "ScoreResult",
     "ServerError",
+    "StoredClip",
     "TensorRewardFunction",
     "TensorRewards",
     "TimedOut",

@@ -20,6 +20,7 @@ from ._config import (
 from ._core import (
     INFO_CALL,
     READY_REQUEST,
+    Auxiliaries,
     Call,
     PairwiseMethod,
     Prompts,
@@ -30,10 +31,19 @@ from ._core import (
     rank_call,
     read_readiness,
     score_call,
+    upload_call,
 )
 from ._errors import ConnectionFailed, CriticClientError, TimedOut
-from ._http import AsyncHTTP, AsyncTransport
-from ._models import CompareReply, CompareResult, DimensionsReply, Info, RankReply, ScoreReply
+from ._http import AsyncHTTP, AsyncSender, AsyncTransport
+from ._models import (
+    CompareReply,
+    CompareResult,
+    DimensionsReply,
+    Info,
+    RankReply,
+    ScoreReply,
+    StoredClip,
+)
 from ._parts import ClipSource
 from ._prompts import PromptsReply, prompts_call
 from ._retry import Attempts
@@ -57,7 +67,7 @@ class AsyncCriticClient:
         transport: AsyncTransport | None = None,
     ) -> None:
         self._config = Config(base_url, api_key, timeout_s, max_retries)
-        self._http = AsyncHTTP(self._config, transport)
+        self._http: AsyncSender = AsyncHTTP(self._config, transport)
 
     async def score(
         self,
@@ -123,9 +133,11 @@ class AsyncCriticClient:
         clips: ClipSource | Sequence[ClipSource],
         names: Sequence[str] | None = None,
         deadline_s: float | None = None,
+        prompts: Prompts = None,
+        auxiliary: Auxiliaries = None,
     ) -> DimensionsReply:
         """Measure clips without a critic; see `CriticClient.dimensions`."""
-        call = await asyncio.to_thread(dimensions_call, clips, names)
+        call = await asyncio.to_thread(dimensions_call, clips, names, prompts, auxiliary)
         return await self._run(call, deadline_s)
 
     async def score_prompts(
@@ -139,6 +151,10 @@ class AsyncCriticClient:
         """Judge prompts, without a clip; see `CriticClient.score_prompts`."""
         call = prompts_call(queries, optimised_prompts, principles, judge)
         return await self._run(call, deadline_s)
+
+    async def upload(self, clip: ClipSource, deadline_s: float | None = None) -> StoredClip:
+        """Send a clip ahead; see `CriticClient.upload`."""
+        return await self._run(await asyncio.to_thread(upload_call, clip), deadline_s)
 
     async def info(self) -> Info:
         """Ask what the service is; see `CriticClient.info`."""

@@ -19,6 +19,7 @@ from ._config import (
 from ._core import (
     INFO_CALL,
     READY_REQUEST,
+    Auxiliaries,
     Call,
     PairwiseMethod,
     Prompts,
@@ -29,10 +30,19 @@ from ._core import (
     rank_call,
     read_readiness,
     score_call,
+    upload_call,
 )
 from ._errors import ConnectionFailed, CriticClientError, TimedOut
-from ._http import SyncHTTP, Transport
-from ._models import CompareReply, CompareResult, DimensionsReply, Info, RankReply, ScoreReply
+from ._http import Sender, SyncHTTP, Transport
+from ._models import (
+    CompareReply,
+    CompareResult,
+    DimensionsReply,
+    Info,
+    RankReply,
+    ScoreReply,
+    StoredClip,
+)
 from ._parts import ClipSource
 from ._prompts import PromptsReply, prompts_call
 from ._retry import Attempts
@@ -67,7 +77,7 @@ class CriticClient:
         transport: Transport | None = None,
     ) -> None:
         self._config = Config(base_url, api_key, timeout_s, max_retries)
-        self._http = SyncHTTP(self._config, transport)
+        self._http: Sender = SyncHTTP(self._config, transport)
 
     def score(
         self,
@@ -84,8 +94,10 @@ class CriticClient:
         Args:
             clips: one clip, or a list of them.
             prompts: what the clips were to show: one text for all, or one (or None) for each.
-            criteria: names of what to judge; the critic's default ones if None.
-            reward: weight by criterion; the critic's own if None.
+            criteria: names of what to judge beside what `reward` names; the critic's default ones
+                if neither is given.
+            reward: weight by criterion, or by metric as `metric.clip_score`; the critic's own if
+                None.
             critic: its name; the service's default if None.
             deadline_s: of this call, instead of the client's `timeout_s`.
             dimensions: what to measure of the same clips; nothing if None.
@@ -180,14 +192,24 @@ class CriticClient:
         clips: ClipSource | Sequence[ClipSource],
         names: Sequence[str] | None = None,
         deadline_s: float | None = None,
+        prompts: Prompts = None,
+        auxiliary: Auxiliaries = None,
     ) -> DimensionsReply:
-        """Measure clips without a critic, on the dimensions named or on all that are available.
+        """Measure clips on the dimensions named, or on all that need neither weights nor a critic.
+
+        Args:
+            clips: one clip, or a list of them.
+            names: of dimensions; `info().dimensions` says which can be measured.
+            deadline_s: of this call, instead of the client's `timeout_s`.
+            prompts: what the clips were to show: one text for all, or one (or None) for each.
+            auxiliary: what the prompts ask for, as `{"color": "red"}`, for dimensions that need it:
+                the same for all, or one (or None) for each.
 
         Raises:
             CriticClientError: of a subclass that says what went wrong.
             ValueError, TypeError, OSError: if an argument cannot be sent.
         """
-        return self._run(dimensions_call(clips, names), deadline_s)
+        return self._run(dimensions_call(clips, names, prompts, auxiliary), deadline_s)
 
     def score_prompts(
         self,
@@ -216,6 +238,19 @@ class CriticClient:
             ValueError, TypeError: if an argument cannot be sent.
         """
         return self._run(prompts_call(queries, optimised_prompts, principles, judge), deadline_s)
+
+    def upload(self, clip: ClipSource, deadline_s: float | None = None) -> StoredClip:
+        """Send a clip ahead, so that many calls can name it and it travels once.
+
+        Returns:
+            What may be given in the clip's place, for as long as it says. A call that comes too
+            late fails for this clip with the code `clip_unknown`.
+
+        Raises:
+            CriticClientError: of a subclass that says what went wrong.
+            ValueError, TypeError, OSError: if it cannot be sent.
+        """
+        return self._run(upload_call(clip), deadline_s)
 
     def info(self) -> Info:
         """Ask what the service is: critics, criteria, dimensions, limits, versions.

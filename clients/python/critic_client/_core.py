@@ -12,13 +12,22 @@ from typing import Any, Generic, Literal, TypeVar
 
 from ._decode import decode, parse_json
 from ._errors import APIError, ProtocolError, ServerError, class_of
-from ._models import CompareReply, DimensionsReply, Info, RankReply, Reply, ScoreReply
-from ._parts import ClipParts, ClipSource, Part, as_clip_list
+from ._models import (
+    CompareReply,
+    DimensionsReply,
+    Info,
+    RankReply,
+    Reply,
+    ScoreReply,
+    StoredClip,
+)
+from ._parts import ClipParts, ClipSource, Part, as_clip_list, read_clip
 from ._retry import parse_retry_after
 
 R = TypeVar("R", bound=Reply)
 
 Prompts = str | Sequence[str | None] | None
+Auxiliaries = Mapping[str, Any] | Sequence[Mapping[str, Any] | None] | None
 PairwiseMethod = Literal["auto", "both_orders", "scores"]
 
 _BODY_EXCERPT_CHARACTERS = 500
@@ -36,11 +45,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """What to send. Without parts there is no body."""
+    """What to send: parts of a form, or one body as it is, or neither."""
 
     method: str
     path: str
     parts: tuple[Part, ...] = field(default=(), repr=False)
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,13 +134,30 @@ def rank_call(
 
 
 def dimensions_call(
-    clips: ClipSource | Sequence[ClipSource], names: Sequence[str] | None
+    clips: ClipSource | Sequence[ClipSource],
+    names: Sequence[str] | None,
+    prompts: Prompts = None,
+    auxiliary: Auxiliaries = None,
 ) -> Call[DimensionsReply]:
     """Build a call of `/v1/dimensions`."""
     parts = ClipParts()
     references = [parts.reference(clip) for clip in as_clip_list(clips)]
-    request = {"clips": references, "dimensions": _names("names", names)}
+    request: dict[str, Any] = {"dimensions": _names("names", names)}
+    if prompts is None and auxiliary is None:
+        request["clips"] = references
+    else:
+        told = (_spread(each, len(references)) for each in (prompts, auxiliary))
+        request["items"] = [
+            {"clip": clip, "prompt": prompt, "auxiliary": facts and dict(facts)}
+            for clip, prompt, facts in zip(references, *told, strict=True)
+        ]
     return _post("dimensions", DimensionsReply, parts, request, len(references))
+
+
+def upload_call(clip: ClipSource) -> Call[StoredClip]:
+    """Build a call of `/v1/clips`."""
+    _, content = read_clip(clip)
+    return Call("PUT", "/v1/clips", content=content, reply=StoredClip)
 
 
 INFO_CALL = Call("GET", "/v1/info", reply=Info)
@@ -208,15 +235,15 @@ def _names(argument: str, names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
 
 
-def _spread(prompts: Prompts, num_items: int) -> list[str | None]:
-    if prompts is None or isinstance(prompts, str):
-        return [prompts] * num_items
-    if len(prompts) != num_items:
+def _spread(given: Prompts | Auxiliaries, num_items: int) -> list[Any]:
+    if given is None or isinstance(given, str | Mapping):
+        return [given] * num_items
+    if len(given) != num_items:
         raise ValueError(
-            f"{len(prompts)} prompts for {num_items} clips or pairs: give one prompt for all, or "
+            f"{len(given)} prompts for {num_items} clips or pairs: give one prompt for all, or "
             "one for each"
         )
-    return list(prompts)
+    return list(given)
 
 
 def _read_timings(header: str) -> dict[str, float]:

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import httpx
 
@@ -35,6 +35,22 @@ _TRANSLATION: tuple[tuple[type[httpx.RequestError], type[CriticClientError], str
     (httpx.DecodingError, ProtocolError, "the answer cannot be decompressed"),
     (httpx.TooManyRedirects, ProtocolError, "the answer is a chain of redirects"),
 )
+
+
+class Sender(Protocol):
+    """Whatever sends one attempt of a call: `SyncHTTP`, or gRPC's."""
+
+    def send(self, request: Request, budget: Budget, request_id: str) -> Answer: ...
+
+    def close(self) -> None: ...
+
+
+class AsyncSender(Protocol):
+    """Whatever sends one attempt of a call, for asyncio: `AsyncHTTP`, or gRPC's."""
+
+    async def send(self, request: Request, budget: Budget, request_id: str) -> Answer: ...
+
+    async def aclose(self) -> None: ...
 
 
 class SyncHTTP:
@@ -103,7 +119,9 @@ def _arguments(request: Request, budget: Budget, request_id: str) -> dict[str, A
     files = [(part.name, (part.name, part.content, part.media_type)) for part in request.parts]
     # The same for all attempts of a call, so that a service may know one that it has done.
     key = {"Idempotency-Key": request_id} if request.parts else {}
+    body = {} if request.content is None else {"content": request.content}
     return {
+        **body,
         "method": request.method,
         "url": request.path,
         "headers": {

@@ -65,10 +65,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Dimension:
-    """A measurement of one clip that needs no critic.
+    """A measurement of one clip.
 
     `raw` is on the metric's own scale, `value` normalised where a published range exists,
-    `per_frame` the series behind it where there is one.
+    `per_frame` the series behind it where there is one. `continuous` is what was compared where
+    `raw` is only 0 or 1.
     """
 
     raw: float | None
@@ -76,6 +77,7 @@ class Dimension:
     per_frame: tuple[float, ...] | None
     num_frames: int
     reason: Reason | None = None
+    continuous: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,23 @@ class ScoreReply(Reply):
     def rewards(self) -> list[float | None]:
         """One reward per clip, None where it could not be judged."""
         return [result.reward for result in self.results]
+
+
+@dataclass(frozen=True)
+class StoredClip(Reply):
+    """A clip that the service keeps for a while; it can be given wherever a clip is asked for.
+
+    Attributes:
+        clip_id: the hash of its content.
+        num_bytes: its size as sent.
+        expires_in_s: how long it is kept after it was last sent or named; earlier, if others need
+            the room.
+    """
+
+    request_id: str
+    clip_id: str
+    num_bytes: int
+    expires_in_s: float
 
 
 @dataclass(frozen=True)
@@ -259,13 +278,33 @@ class CriticInfo:
 class DimensionInfo:
     """One dimension.
 
-    `higher_is_better` is None where more is neither better nor worse. Where the dimension is not
-    available, `reason` says which file is missing.
+    `higher_is_better` is None where more is neither better nor worse; `needs` is what must be known
+    of a clip besides its frames. Where the dimension is not available, `reason` says what is
+    missing.
     """
 
     name: str
     description: str
     higher_is_better: bool | None
+    available: bool
+    reason: str | None = None
+    needs: str | None = None
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """One metric, which may be named among criteria and in a reward; higher is better.
+
+    `least` and `greatest` bound its `raw`, None where nothing does. Where it is not available,
+    `reason` says what is missing.
+    """
+
+    name: str
+    description: str
+    source: str
+    least: float | None
+    greatest: float | None
+    needs_prompt: bool
     available: bool
     reason: str | None = None
 
@@ -281,3 +320,4 @@ class Info(Reply):
     dimensions: tuple[DimensionInfo, ...]
     limits: dict[str, float]
     versions: dict[str, str]
+    metrics: tuple[MetricInfo, ...] = ()

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Union
 
 from ._frames import Frames, is_array
+from ._models import StoredClip
 
-ClipSource = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO, Frames]
+ClipSource = Union[
+    str, "os.PathLike[str]", bytes, bytearray, memoryview, BinaryIO, Frames, StoredClip
+]
 
 RAW_FRAMES = "application/x-safetensors"
 # The service looks at the bytes to tell the container, so the type says no more than it knows.
@@ -45,10 +48,12 @@ class ClipParts:
             ValueError: if it is an array without a frame rate, or frames with bad values.
             OSError: if it is a file that cannot be read.
         """
+        if isinstance(clip, StoredClip):
+            return {"clip_id": clip.clip_id}
         name = self._name_of_object.get(id(clip))
         if name is None:
             fresh = f"clip-{len(self._name_of_content)}"
-            name = self._name_of_content.setdefault(_read(clip), fresh)
+            name = self._name_of_content.setdefault(read_clip(clip), fresh)
             self._name_of_object[id(clip)] = name
             self._objects.append(clip)
         return {"part": name}
@@ -73,7 +78,8 @@ def as_clip_list(clips: Any) -> list[ClipSource]:
     return listed
 
 
-def _read(clip: Any) -> tuple[str, bytes]:
+def read_clip(clip: Any) -> tuple[str, bytes]:
+    """Return the media type and the bytes of a clip; errors as `ClipParts.reference`."""
     if isinstance(clip, Frames):
         return RAW_FRAMES, clip.to_safetensors()
     if isinstance(clip, (bytes, bytearray, memoryview)):

@@ -33,7 +33,7 @@ class RewardFunction:
     Args:
         pipeline: what sends the calls; several reward functions can share one.
         criteria: names of what to judge beside those of the reward.
-        weights: of the reward, by criterion; the critic's own if None.
+        weights: of the reward, by criterion or by metric; the critic's own if None.
         critic: its name; the service's default if None.
         clip_column: where the clips are; `clips` if there is such a column, else the completions.
             A clip is a path, bytes or `Frames(array, fps=...)`.

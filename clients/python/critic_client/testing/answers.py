@@ -254,6 +254,8 @@ def _score_json(value: float) -> Json:
         "read_from": "yes_no",
         "probabilities": {"yes": value, "no": 1 - value},
         "answer_mass": 1.0,
+        "p_yes": value,
+        "accepted": value > 0.5,
     }
 
 
@@ -296,7 +298,9 @@ def _weights(request: Json) -> dict[str, float]:
 
 
 def _criteria(request: Json, weights: Mapping[str, float]) -> list[str]:
-    return _known([*(request.get("criteria") or CRITERIA), *weights], CRITERIA)
+    """Judge what a request names; all where it names nothing."""
+    chosen = request.get("criteria") or ([] if "reward" in request else CRITERIA)
+    return _known([*chosen, *weights], CRITERIA)
 
 
 def _known(names: Collection[str], known: Sequence[str]) -> list[str]:
