@@ -6,15 +6,21 @@ one on the memory; and a field that this version does not know would be passed o
 
 from __future__ import annotations
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from critic_service.errors import InvalidRequest, MalformedRequest
 
 # Above what the largest request needs: 256 items of which everything is told, in 512 parts.
 MAX_FIELDS = 20_000
 
-_VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
+_VARINT, _FIXED_64, _BYTES = 0, 1, 2
 _MAX_VARINT_BYTES = 10
+_OF_NUMBERS = {
+    FieldDescriptor.TYPE_BOOL: _VARINT,
+    FieldDescriptor.TYPE_INT32: _VARINT,
+    FieldDescriptor.TYPE_INT64: _VARINT,
+    FieldDescriptor.TYPE_DOUBLE: _FIXED_64,
+}
 
 
 def check_fields(data: bytes, message: Descriptor, max_fields: int = MAX_FIELDS) -> None:
@@ -40,9 +46,18 @@ def check_fields(data: bytes, message: Descriptor, max_fields: int = MAX_FIELDS)
             field = kind.fields_by_number.get(tag >> 3)
             if field is None:
                 raise InvalidRequest(f"{kind.name} has no field {tag >> 3}")
-            start, at = _value(data, at, end, tag & 7)
-            if tag & 7 == _BYTES and field.message_type is not None:
+            wire_type = tag & 7
+            if wire_type not in _wire_types(field):
+                # A parser would pass over it, as over a field that it does not know.
+                raise MalformedRequest(f"{kind.name}.{field.name} is sent as something else")
+            start, at = _value(data, at, end, wire_type)
+            if field.message_type is not None:
                 spans.append((start, at, field.message_type))
+
+
+def _wire_types(field: FieldDescriptor) -> tuple[int, ...]:
+    single = _OF_NUMBERS.get(field.type, _BYTES)
+    return (single, _BYTES) if field.is_repeated else (single,)
 
 
 def _value(data: bytes, at: int, end: int, wire_type: int) -> tuple[int, int]:
@@ -52,13 +67,9 @@ def _value(data: bytes, at: int, end: int, wire_type: int) -> tuple[int, int]:
         _, at = _varint(data, at, end)
     elif wire_type == _FIXED_64:
         at += 8
-    elif wire_type == _FIXED_32:
-        at += 4
-    elif wire_type == _BYTES:
+    else:
         length, start = _varint(data, at, end)
         at = start + length
-    else:
-        raise MalformedRequest("the message cannot be read: it has groups")
     if at > end:
         raise MalformedRequest("the message cannot be read: it ends within a field")
     return start, at

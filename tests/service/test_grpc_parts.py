@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_app import rpc_app_of
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from critic_service import errors
@@ -26,6 +26,7 @@ from critic_service.rpc.translate import parse
 from critic_service.rpc.wire_check import MAX_FIELDS, check_fields
 from critic_service.settings import Settings, SettingsError
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 requests = st.builds(
     pb.ScoreRequest,
     items=st.lists(
@@ -53,6 +54,7 @@ requests = st.builds(
 )
 
 
+@patient
 @given(requests)
 def test_every_message_passes_the_check(message: pb.ScoreRequest) -> None:
     data = message.SerializeToString()
@@ -62,6 +64,7 @@ def test_every_message_passes_the_check(message: pb.ScoreRequest) -> None:
     )
 
 
+@patient
 @given(requests, st.data())
 def test_what_the_check_lets_through_has_nothing_unknown(
     message: pb.ScoreRequest, data: st.DataObject
@@ -80,6 +83,7 @@ def test_what_the_check_lets_through_has_nothing_unknown(
     assert parsed.ByteSize() == size
 
 
+@patient
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_a_message_or_an_error_of_ours(data: bytes) -> None:
     try:
@@ -87,6 +91,13 @@ def test_any_bytes_end_in_a_message_or_an_error_of_ours(data: bytes) -> None:
     except (errors.MalformedRequest, errors.InvalidRequest):
         return
     pb.ScoreRequest.FromString(data)
+
+
+def test_a_field_that_is_sent_as_another_kind_is_refused() -> None:
+    data = b"\x08\x00"
+    assert not pb.ScoreRequest.FromString(data).items
+    with pytest.raises(errors.MalformedRequest, match=r"ScoreRequest\.items is sent as"):
+        parse(pb.ScoreRequest, data)
 
 
 def test_the_parser_alone_would_pass_over_an_unknown_field() -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from critic_service import schemas
 from critic_service.calls import CALLS
 from critic_service.rpc import critic_pb2 as pb
+from critic_service.rpc import wire_check
 from critic_service.rpc.generate import generate
 from critic_service.rpc.servicer import METHODS
 
@@ -180,6 +181,16 @@ def test_every_call_has_its_method() -> None:
         method = methods[METHODS[call.name]]
         assert method.input_type.name == call.request.__name__
         assert method.output_type.name == call.response.__name__
+
+
+def test_the_check_of_bytes_knows_every_kind_of_field() -> None:
+    in_bytes = {
+        FieldDescriptor.TYPE_STRING,
+        FieldDescriptor.TYPE_BYTES,
+        FieldDescriptor.TYPE_MESSAGE,
+    }
+    kinds = {field.type for message in MESSAGES.values() for field in message.fields}
+    assert kinds <= in_bytes | set(wire_check._OF_NUMBERS)
 
 
 def test_field_numbers_are_never_used_twice_nor_left_out_in_silence() -> None:
