@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 
@@ -11,6 +12,10 @@ from critic_service.sandbox.warden import NETWORK_EMPTY, NETWORK_SHARED
 
 def main() -> None:
     """Give up what can be given up, then load the decoders and serve."""
+    # A supervisor that stops the service signals its children too, while clips that were admitted
+    # are still to be decoded; this process ends when its parent closes the control socket.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     # A namespace can be entered only while there is one thread, and NumPy may start more.
     is_empty = confine.enter_empty_network()
     confine.renounce_privileges()

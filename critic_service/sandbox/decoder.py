@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 # The decoder looks at its own clock between packets; this is for what hangs inside one.
 GRACE_S = 2.0
+MAX_STARTS = 2
 _ERRORS = {
     kind.code: kind
     for kind in (errors.ClipError, errors.ClipUnreadable, errors.ClipEmpty, errors.ClipTooLarge)
@@ -193,8 +194,12 @@ class SandboxedDecoder:
             self._put_back(warden, is_well)
 
     def _begin(self) -> tuple[Warden, socket.socket]:
-        """Take an idle helper or a new one; one that died while it was idle costs no clip."""
-        while True:
+        """Take an idle helper or a new one; one that died while it was idle costs no clip.
+
+        A new one that was ended before it could greet is started once more.
+        """
+        failed_starts = 0
+        while failed_starts < MAX_STARTS:
             with self._lock:
                 is_new = not self._idle
                 warden = self._new_warden() if is_new else self._idle.pop()
@@ -202,8 +207,8 @@ class SandboxedDecoder:
                 return warden, warden.begin()
             except (ChannelClosed, TimeoutError):
                 warden.kill()
-                if is_new:
-                    raise DecodeKilled("No decoding process could be started.") from None
+                failed_starts += is_new
+        raise DecodeKilled("No decoding process could be started.")
 
     def _put_back(self, warden: Warden, is_well: bool) -> None:
         with self._lock:

@@ -126,6 +126,7 @@ NAMES = {
     "CompareReply": "CompareResponse",
     "RankReply": "RankResponse",
     "DimensionsReply": "DimensionsResponse",
+    "StoredClip": "ClipResponse",
     "Info": "InfoResponse",
 }
 CLIENT_ONLY = {"timings_ms", "body"}

@@ -21,6 +21,9 @@ from critic_models.vlm.spec import SPEC_FILE, CriticSpec, Platt
 MIN_PIXELS = 96 * 128
 MAX_PIXELS = 128 * 128
 
+REWARD = ("visual_quality", "steadiness", "exposure_stability")
+"""What the default reward is made of: what the audit calls safe to train on."""
+
 DESCRIPTION = (
     "A tiny critic, trained from random weights on clips that this project renders: defects of "
     "picture, recording and motion on any clip; identity, physics and captions inside its world."
@@ -49,7 +52,7 @@ def nano_spec(num_frames: int, calibration: Mapping[str, Platt]) -> CriticSpec:
         system=None,
         pairwise_method="scores",
         pairwise_question=PAIRWISE_QUESTION,
-        reward_weights={c.name: 1.0 for c in NANO_CRITERIA if c.default},
+        reward_weights=dict.fromkeys(REWARD, 1.0),
         tie_margin=math.log(3.0),
         calibration=dict(calibration),
     )
