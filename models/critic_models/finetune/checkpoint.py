@@ -21,8 +21,8 @@ from critic_models.vlm.spec import SPEC_FILE, CriticSpec, Platt
 MIN_PIXELS = 96 * 128
 MAX_PIXELS = 128 * 128
 
-REWARD = ("visual_quality", "steadiness", "exposure_stability")
-"""What the default reward is made of: what the audit calls safe to train on."""
+REWARD = ("sharpness", "cleanness", "exposure", "exposure_stability")
+"""What the default reward is made of: what the audit calls safe on rendered clips and on footage."""
 
 DESCRIPTION = (
     "A tiny critic, trained from random weights on clips that this project renders: defects of "
