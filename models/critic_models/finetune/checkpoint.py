@@ -22,7 +22,7 @@ MIN_PIXELS = 96 * 128
 MAX_PIXELS = 128 * 128
 
 REWARD = ("sharpness", "cleanness", "exposure", "exposure_stability")
-"""What the default reward is made of: what the audit calls safe on rendered clips and on footage."""
+"""What the default reward is made of: safe by the audit, on rendered clips and on footage."""
 
 DESCRIPTION = (
     "A tiny critic, trained from random weights on clips that this project renders: defects of "

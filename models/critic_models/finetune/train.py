@@ -29,6 +29,7 @@ from critic_models.finetune.card import RunFacts, write_card
 from critic_models.finetune.checkpoint import export, write_json
 from critic_models.finetune.config import TrainConfig
 from critic_models.finetune.data import Batch, RenderedData, stream
+from critic_models.finetune.denormals import denormals_flushed
 from critic_models.finetune.forward import Learner, patches_of
 from critic_models.finetune.group import Member, together
 from critic_models.finetune.inherit import inherit
@@ -129,15 +130,13 @@ def train(config: TrainConfig, out: Path, progress: Progress | None = None) -> t
         return _train(member, config, out, progress)
 
 
+@denormals_flushed()
 def _train(
     member: Member, config: TrainConfig, out: Path, progress: Progress | None = None
 ) -> tuple[Learner, Run]:
     """Be one process of a run."""
     keep_freed_memory()
     torch.set_num_threads(config.threads)
-    # Gradients of sharp attention are full of denormal numbers, on which a CPU's products take
-    # several times as long: a step took 8.0 s with them and 4.5 s without.
-    torch.set_flush_denormal(True)
     device = choose_device(config.device)
     tokenizer_json = train_tokenizer().to_str()
     network = build_network(config.network, PromptTokenizer(tokenizer_json), config.seed)

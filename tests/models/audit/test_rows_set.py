@@ -55,7 +55,8 @@ def test_clips_are_opened_beside_the_rows(folder):
     (folder / "x.mp4").write_bytes(encode_mp4(frames, 8.0))
     judge = OracleJudge(lambda clip, prompt, criterion: 0.5)
     clip = read(folder, PAIR).sources["x.mp4"](judge)
-    assert clip.frames.shape == (8, 64, 64, 3)
+    # The seven steps between eight frames, each with both of its ends.
+    assert clip.frames.shape == (14, 64, 64, 3)
     assert clip.sampling == judge.sampling.name
 
 

@@ -42,6 +42,12 @@ def test_the_recipe_gives_the_stored_losses(critic):
     assert {name: row[name] for name in STORED} == pytest.approx(STORED, rel=0.01)
 
 
+def test_training_leaves_the_processor_as_it_was(critic):
+    """Flushed denormals would be zero in all that the process does later."""
+    smallest = torch.tensor([torch.finfo(torch.float32).tiny / 4])
+    assert (smallest * 1.0).item() > 0.0
+
+
 def test_the_exported_critic_judges(critic):
     judge = Judge.load(str(critic), device="cpu")
     frames = np.random.default_rng(0).integers(0, 256, (8, 48, 64, 3), np.uint8)
