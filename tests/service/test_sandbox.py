@@ -198,6 +198,43 @@ def test_a_child_that_is_killed_in_mid_decode_costs_its_clip_alone(
     decoder.close()
 
 
+def test_a_stop_signal_to_all_processes_costs_no_clip() -> None:
+    """A supervisor that stops the service signals its children too; admitted clips are decoded."""
+    wardens: list[Warden] = []
+
+    def new_warden() -> Warden:
+        wardens.append(Warden())
+        return wardens[-1]
+
+    decoder = SandboxedDecoder(ClipLimits(), new_warden=new_warden)
+    try:
+        before = decoder.load(good_mp4(), Uniform(2))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(wardens[0].pid, number)
+        after = decoder.load(good_mp4(), Uniform(2))
+    finally:
+        decoder.close()
+    assert np.array_equal(before.frames, after.frames)
+    assert len(wardens) == 1
+
+
+def test_one_start_that_fails_costs_no_clip() -> None:
+    wardens: list[Warden] = []
+
+    def new_warden() -> Warden:
+        wardens.append(Warden())
+        if len(wardens) == 1:
+            os.kill(wardens[0].pid, signal.SIGKILL)
+        return wardens[-1]
+
+    decoder = SandboxedDecoder(ClipLimits(), new_warden=new_warden)
+    try:
+        assert len(decoder.load(good_mp4(), Uniform(2)).frames) == 2
+    finally:
+        decoder.close()
+    assert len(wardens) == 2
+
+
 def test_frames_that_nobody_takes_end_the_child(sandboxed: SandboxedDecoder) -> None:
     frames = sandboxed.frames(good_mp4())
     assert next(frames).position == 0
