@@ -42,20 +42,22 @@ def inherit(network: Any, tokenizer_json: str, folder: Path) -> None:
             raise InputError(f"start_from: {folder} has no {name}")
     own = network.state_dict()
     given = load_file(folder / WEIGHTS_FILE)
-    old_ids = _vocabulary((folder / TOKENIZER_FILE).read_text(encoding="utf-8"))
-    for token, row in _vocabulary(tokenizer_json).items():
-        if token in old_ids:
-            own[_EMBEDDINGS][row] = given[_EMBEDDINGS][old_ids[token]].to(own[_EMBEDDINGS].dtype)
     for name, values in given.items():
-        if name == _EMBEDDINGS:
-            continue
-        if name not in own or own[name].shape != values.shape:
+        # Vocabularies may differ in length, and so in the first axis of the embeddings.
+        first = 1 if name == _EMBEDDINGS else 0
+        if name not in own or own[name].shape[first:] != values.shape[first:]:
             raise InputError(
                 f"start_from: the critic in {folder} is of other sizes than the network: {name} is "
                 f"{tuple(values.shape)} there and "
                 f"{tuple(own[name].shape) if name in own else 'missing'} here"
             )
-        own[name].copy_(values)
+    old_ids = _vocabulary((folder / TOKENIZER_FILE).read_text(encoding="utf-8"))
+    for token, row in _vocabulary(tokenizer_json).items():
+        if token in old_ids:
+            own[_EMBEDDINGS][row] = given[_EMBEDDINGS][old_ids[token]].to(own[_EMBEDDINGS].dtype)
+    for name, values in given.items():
+        if name != _EMBEDDINGS:
+            own[name].copy_(values)
     layer = 0
     while any(name.startswith(_LAYER.format(layer)) for name in own):
         prefix = _LAYER.format(layer)
